@@ -1,0 +1,48 @@
+// Runs before `npm start`, `npm test` and `npm run bench`: on a fresh clone it
+// installs what package-lock.json names and compiles; on a clone that is up to
+// date it does neither, so that repeated runs start at once.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const mtime = (path) =>
+  existsSync(join(root, path)) ? statSync(join(root, path)).mtimeMs : 0;
+
+function newestSource(folder) {
+  let newest = 0;
+  for (const entry of readdirSync(join(root, folder), {
+    recursive: true,
+    withFileTypes: true,
+  })) {
+    if (!entry.isFile() || !entry.name.endsWith(".ts")) continue;
+    const path = join(entry.parentPath, entry.name);
+    newest = Math.max(newest, statSync(path).mtimeMs);
+  }
+  return newest;
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+  });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+const wanted = Math.max(mtime("package-lock.json"), mtime("package.json"));
+if (mtime("node_modules/.package-lock.json") < wanted) {
+  run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund"]);
+}
+
+const sources = Math.max(
+  ...["bin", "src", "store"].map(newestSource),
+  mtime("tsconfig.json"),
+  mtime("package.json"),
+);
+if (mtime("dist/.built") < sources) {
+  run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "."]);
+  const { writeFileSync } = await import("node:fs");
+  writeFileSync(join(root, "dist/.built"), "");
+}

@@ -1,0 +1,147 @@
+/**
+ * What anyone may know about a running pull: one union for `onEvent`, the
+ * terminal, the transcript and `--progress json`. Progress is a by-product: no
+ * step of a pull depends on anybody listening.
+ *
+ * `--progress json` prints these objects one a line, each with the fields
+ * `schema` (this version) and `time` (ISO 8601) put in front.
+ */
+import type {
+  CacheId,
+  ChainId,
+  DiffId,
+  Digest,
+  ImageId,
+} from "../store/index.js";
+
+/** Raised when a field changes meaning or goes away; new fields and new types do not raise it. */
+export const EVENT_SCHEMA = 1;
+
+/** What became of one layer. `fetched` moved bytes over the network; `copied` was rebuilt from the same layer already in the store. */
+export type LayerSource = "fetched" | "reused" | "copied";
+
+export interface LayerResult {
+  /** Distribution digest: of the blob as the registry serves it. */
+  digest: Digest;
+  diffId: DiffId;
+  chainId: ChainId;
+  cacheId: CacheId;
+  /** Bytes of the blob as the manifest declares them. */
+  compressedSize: number;
+  /** Bytes the layer adds to docker's `Size`. */
+  size: number;
+  source: LayerSource;
+}
+
+/** The outcome of one image that was pulled, the same object for the API and the CLI. */
+export interface PullResult {
+  /** The reference as it was asked for. */
+  reference: string;
+  /** Canonical form with host, e.g. `docker.io/library/nginx:latest`. */
+  canonicalName: string;
+  /** Familiar form as docker shows it, e.g. `nginx:latest`. */
+  familiarName: string;
+  /** Digest of what the reference resolved to (an index for a multi-platform image). */
+  digest: Digest;
+  /** Digest of the image manifest itself; equals `digest` when there is no index. */
+  manifestDigest: Digest;
+  imageId: ImageId;
+  /** os/arch[/variant] as the image's config says. */
+  platform: string;
+  /** `downloaded` when the store changed, `up-to-date` when it did not. */
+  status: "downloaded" | "up-to-date";
+  /** Base first. */
+  layers: LayerResult[];
+  /** Bytes received from the network for this image. */
+  bytesFetched: number;
+}
+
+export interface FailedPull {
+  reference: string;
+  error: {
+    code: string;
+    message: string;
+    hint?: string;
+    details?: Record<string, unknown>;
+  };
+}
+
+export type LayerState =
+  /** known, not begun */
+  | "waiting"
+  /** bytes are arriving; unpacking runs along with them */
+  | "downloading"
+  /** all bytes are here, the rest of them is being unpacked */
+  | "extracting"
+  /** verified and flushed, waiting for a layer below it */
+  | "staged"
+  /** visible in the store */
+  | "complete"
+  /** was in the store already */
+  | "exists";
+
+export type PullEvent =
+  /** The registry is about to be asked. `image` in every event is the reference as the caller gave it. */
+  | { type: "resolve"; image: string; canonicalName: string }
+  /** The reference is resolved: docker prints `tag: Pulling from repository` here. */
+  | {
+      type: "pulling";
+      image: string;
+      tagOrDigest: string;
+      repository: string;
+      digest: Digest;
+    }
+  /** The layers are known; order is base first. `index` of the layer events counts in this list. */
+  | {
+      type: "layers";
+      image: string;
+      imageId: ImageId;
+      platform: string;
+      layers: { digest: Digest; diffId: DiffId; size: number }[];
+    }
+  /** A layer changed its state. Sent once for each change. */
+  | {
+      type: "layer";
+      image: string;
+      index: number;
+      digest: Digest;
+      state: LayerState;
+    }
+  /** Bytes of a layer's blob that have arrived so far; at most about ten a second for each layer. */
+  | {
+      type: "progress";
+      image: string;
+      index: number;
+      digest: Digest;
+      current: number;
+      total: number;
+    }
+  /** A request failed and is tried again after `delayMs`. */
+  | {
+      type: "retry";
+      image: string;
+      digest?: Digest;
+      attempt: number;
+      delayMs: number;
+      reason: string;
+    }
+  /** Another process works on what we need; we wait for it. */
+  | { type: "wait"; image: string; reason: string }
+  /** Something the user should know that does not fail the pull. */
+  | { type: "warning"; image?: string; code: string; message: string }
+  /** The last event of an image that was pulled. */
+  | { type: "result"; image: string; result: PullResult }
+  /** The last event of an image that failed. */
+  | { type: "error"; image: string; error: FailedPull["error"] }
+  /** The last event of a run. */
+  | {
+      type: "summary";
+      pulled: number;
+      failed: number;
+      bytesFetched: number;
+      durationMs: number;
+      results: PullResult[];
+      failures: FailedPull[];
+    };
+
+export type OnEvent = (event: PullEvent) => void;

@@ -1,4 +1,4 @@
-export { TpullError, isTpullError } from "./errors.js";
+export { TpullError, abortedError, isTpullError } from "./errors.js";
 export type { ErrorDetails } from "./errors.js";
 export type { CacheId, ChainId, DiffId, Digest, ImageId } from "./digest.js";
 export {
@@ -11,3 +11,25 @@ export {
   parseDiffId,
   shortId,
 } from "./digest.js";
+export type { DistributionEntry } from "./distribution.js";
+export type { LayerClaim, LayerRecord, StagedLayer } from "./layers.js";
+export type { Layout } from "./layout.js";
+export { privilege } from "./privilege.js";
+export type { Privilege } from "./privilege.js";
+export type { Naming } from "./repositories.js";
+export type { StoreWarning } from "./root.js";
+export { Stager } from "./stage.js";
+export type {
+  ExpectedLayer,
+  Staged,
+  StageOptions,
+  TreeWarning,
+} from "./stage.js";
+export { openStore } from "./store.js";
+export type { Store } from "./store.js";
+export type {
+  Claimed,
+  StoreWriter,
+  WaitOptions,
+  WriteOptions,
+} from "./writing.js";

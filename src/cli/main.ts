@@ -1,0 +1,66 @@
+/**
+ * The command line. Only this folder prints. What is not needed to read the
+ * arguments is imported when it is needed, so that `--version`, `--help` and
+ * usage errors cost little more than starting node.
+ */
+import { isTpullError } from "../../store/errors.js";
+import { parseCommandLine, USAGE, type Request } from "./args.js";
+import type { CliContext } from "./context.js";
+
+/**
+ * Runs one command line.
+ * @param argv the arguments after the program's name
+ * @param context replaces parts of the process, for tests
+ * @returns the exit status; see the table in `help.ts`
+ */
+export async function main(
+  argv: readonly string[],
+  context: Partial<CliContext> = {},
+): Promise<number> {
+  const { processContext } = await import("./context.js");
+  const whole = { ...processContext(), ...context };
+  try {
+    return await dispatch(parseCommandLine(argv), whole);
+  } catch (error) {
+    return await complain(error, whole);
+  }
+}
+
+async function dispatch(
+  request: Request,
+  context: CliContext,
+): Promise<number> {
+  switch (request.command) {
+    case "version": {
+      const { readVersion } = await import("./version.js");
+      return print(`${readVersion()}\n`, context);
+    }
+    case "help": {
+      const { helpText } = await import("./help.js");
+      return print(helpText(request.topic), context);
+    }
+    default: {
+      const { runCommand } = await import("./run-command.js");
+      return runCommand(request, context);
+    }
+  }
+}
+
+async function print(text: string, context: CliContext): Promise<number> {
+  const { openOutput } = await import("./output.js");
+  openOutput(context.stdout, context.stderr).out(text);
+  return 0;
+}
+
+async function complain(error: unknown, context: CliContext): Promise<number> {
+  const { oneLine } = await import("./terminal-text.js");
+  if (isTpullError(error) && error.code === USAGE) {
+    context.stderr.write(
+      `tpull: ${oneLine(error.message)}; try 'tpull --help'\n`,
+    );
+    return 2;
+  }
+  const { describeError, errorText } = await import("./report-error.js");
+  context.stderr.write(errorText(describeError(error)));
+  return 1;
+}

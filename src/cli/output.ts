@@ -1,0 +1,49 @@
+/** The two standard streams, as the rest of the command line may use them. */
+
+/** What tpull needs of `process.stdout` and `process.stderr`. */
+export interface CliStream {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+  write(text: string): unknown;
+  on(event: "error", listener: (error: NodeJS.ErrnoException) => void): unknown;
+}
+
+export interface Output {
+  /** Results: stdout. */
+  out(text: string): void;
+  /** Everything about the run that is no result: stderr. */
+  err(text: string): void;
+  /** The first error of stdout other than that its reader went away. */
+  failure(): NodeJS.ErrnoException | undefined;
+}
+
+/**
+ * Takes charge of the streams' errors. When the reader of stdout goes away
+ * (`tpull … | head`), nothing more is written to it and `onReaderGone` is
+ * called once. Errors of stderr are ignored: there is nowhere to tell them.
+ */
+export function openOutput(
+  stdout: CliStream,
+  stderr: CliStream,
+  onReaderGone: () => void = () => {},
+): Output {
+  let broken = false;
+  let failure: NodeJS.ErrnoException | undefined;
+  stdout.on("error", (error) => {
+    if (broken) return;
+    broken = true;
+    if (error.code === "EPIPE") onReaderGone();
+    else failure = error;
+  });
+  stderr.on("error", () => {});
+  return {
+    out: (text) => {
+      if (!broken) stdout.write(text);
+    },
+    err: (text) => {
+      stderr.write(text);
+    },
+    failure: () => failure,
+  };
+}

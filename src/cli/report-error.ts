@@ -1,0 +1,74 @@
+/** What went wrong, as text for people and as an exit status. */
+import { isTpullError } from "../../store/errors.js";
+import type { FailedPull } from "../events.js";
+import { shownReference } from "../printable.js";
+import { USAGE } from "./args.js";
+import { oneLine } from "./terminal-text.js";
+
+export type ErrorReport = FailedPull["error"];
+
+/** Code for what is thrown but is no `TpullError`. */
+export const DEFECT = "INTERNAL";
+/** Errors that blame the command line. */
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  USAGE,
+  "OPTION_INVALID",
+  "PLATFORM_INVALID",
+]);
+const DEFECT_HINT =
+  "This is a defect in tpull. TPULL_DEBUG=1 shows where it happened; please report it.";
+
+/** Anything that was thrown in the shape that events and results use. */
+export function describeError(error: unknown): ErrorReport {
+  if (isTpullError(error)) {
+    const { code, message, hint, details } = error;
+    return {
+      code,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(Object.keys(details).length === 0 ? {} : { details }),
+    };
+  }
+  const message =
+    error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return { code: DEFECT, message, hint: DEFECT_HINT };
+}
+
+/** The stack of a defect; undefined for an expected failure, whose message says it all. */
+export function stackOf(error: unknown): string | undefined {
+  if (isTpullError(error) || !(error instanceof Error)) return undefined;
+  return error.stack;
+}
+
+/**
+ * Whether this is only the echo of Ctrl-C or `kill`, for which people get one
+ * line at the end of the run instead of one for each image.
+ */
+export function isInterruption(error: ErrorReport): boolean {
+  return error.code === "ABORTED";
+}
+
+/** Status of a run that ended with this error: 2 if the command line is to blame, else 1. */
+export function exitStatus(error: ErrorReport): number {
+  return USAGE_CODES.has(error.code) ? 2 : 1;
+}
+
+/**
+ * The lines for stderr: what happened with its code, then the hint. `image` is
+ * put in front unless the message names it already.
+ */
+export function errorText(error: ErrorReport, image?: string): string {
+  const message = oneLine(error.message);
+  const subject =
+    image === undefined || message.includes(image)
+      ? ""
+      : `${bareReference(image)}: `;
+  const lines = [`tpull: ${subject}${message} (${oneLine(error.code)})`];
+  if (error.hint !== undefined) lines.push(`  hint: ${oneLine(error.hint)}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** A reference as it may be shown: printable, and without what may be a password. */
+export function bareReference(image: string): string {
+  return shownReference(image).slice(1, -1);
+}

@@ -1,0 +1,167 @@
+/** The commands that pull: options to settings, events to a renderer, outcome to an exit status. */
+import type { OnEvent } from "../events.js";
+import type { Request } from "./args.js";
+import type { CliContext } from "./context.js";
+import { openOutput, type Output } from "./output.js";
+import type { Flags } from "./options.js";
+import { createRenderer, type Renderer } from "./renderer.js";
+import {
+  describeError,
+  errorText,
+  exitStatus,
+  stackOf,
+} from "./report-error.js";
+import { recordRun, type RunRecord } from "./run-record.js";
+import { choosePresentation, resolveRoot, wantsStack } from "./settings.js";
+import {
+  listenForSignals,
+  STOPPED,
+  type StopReason,
+  type StopSwitch,
+} from "./signals.js";
+import { oneLine } from "./terminal-text.js";
+
+/** What an interrupted run says last. */
+const LAST_WORDS: Record<StopReason, string | undefined> = {
+  SIGINT: "tpull: interrupted\n",
+  SIGTERM: "tpull: terminated\n",
+  SIGPIPE: undefined,
+};
+
+type RunRequest = Extract<Request, { command: "pull" | "demo" }>;
+
+/** One run of a command: all that its parts share. */
+interface Run {
+  context: CliContext;
+  output: Output;
+  stop: StopSwitch;
+  renderer: Renderer;
+  record: RunRecord;
+  /** For the renderer and the record. */
+  onEvent: OnEvent;
+  /** For what a command says besides its events; nothing but events goes between JSON lines. */
+  write(text: string): void;
+}
+
+/**
+ * Runs `pull` or `demo`.
+ * @returns the exit status: 0, 1 when something failed, or 128 + signal
+ */
+export async function runCommand(
+  request: RunRequest,
+  context: CliContext,
+): Promise<number> {
+  let tidyUp = (): void => {};
+  using stop = listenForSignals(context.signals, (status) => {
+    tidyUp();
+    context.exit(status);
+  });
+  const output = openOutput(context.stdout, context.stderr, () =>
+    stop.stop("SIGPIPE"),
+  );
+  const images = request.command === "pull" ? request.images : [];
+  const presentation = choosePresentation(request.flags, context.env, {
+    stdoutIsTTY: context.stdout.isTTY === true,
+    stderrIsTTY: context.stderr.isTTY === true,
+  });
+  const renderer = await createRenderer(presentation, {
+    images,
+    output,
+    stderr: context.stderr,
+    now: context.now,
+  });
+  tidyUp = renderer.close;
+  const record = recordRun(images, context.now);
+  const onEvent: OnEvent = (event) => {
+    record.onEvent(event);
+    renderer.onEvent(event);
+  };
+  const write = (text: string): void => {
+    if (presentation !== "json") output.out(text);
+  };
+  const run = { context, output, stop, renderer, record, onEvent, write };
+  const status = await statusOf(request, run);
+  return writeFailed(output) ? 1 : status;
+}
+
+async function statusOf(request: RunRequest, run: Run): Promise<number> {
+  let status: number;
+  try {
+    status =
+      request.command === "pull"
+        ? await pull(request, run)
+        : await demo(request.flags, run);
+  } catch (error) {
+    status = reportRunFailure(error, run);
+  } finally {
+    run.renderer.close();
+  }
+  const reason = run.stop.reason();
+  if (status === 0 || reason === undefined) return status;
+  const lastWords = LAST_WORDS[reason];
+  if (lastWords !== undefined) run.output.err(lastWords);
+  return STOPPED[reason];
+}
+
+async function pull(
+  { images, flags }: Extract<Request, { command: "pull" }>,
+  { context, stop, onEvent }: Run,
+): Promise<number> {
+  const root = resolveRoot(flags.root, context.env, context.user());
+  const { pullAll } = await context.loadPull();
+  const { failures } = await pullAll(images, {
+    root,
+    ...given("platform", flags.platform),
+    ...given("concurrency", flags.concurrency),
+    signal: stop.signal,
+    onEvent,
+  });
+  return failures.length === 0 ? 0 : 1;
+}
+
+async function demo(
+  flags: Flags,
+  { context, stop, onEvent, write }: Run,
+): Promise<number> {
+  const { runDemo } = await context.loadDemo();
+  return runDemo({
+    ...given("root", flags.root),
+    ...given("concurrency", flags.concurrency),
+    signal: stop.signal,
+    onEvent,
+    write,
+  });
+}
+
+/** A failure of the run itself: said once, and for programs with a summary behind it. */
+function reportRunFailure(error: unknown, run: Run): number {
+  const report = describeError(error);
+  run.renderer.failRun(report);
+  const stack = wantsStack(run.context.env) ? stackOf(error) : undefined;
+  for (const line of stack?.split("\n") ?? []) {
+    run.output.err(`${oneLine(line)}\n`);
+  }
+  if (!run.record.isSummarised()) {
+    run.renderer.onEvent(run.record.summaryAfter(report));
+  }
+  return exitStatus(report);
+}
+
+function writeFailed(output: Output): boolean {
+  const failure = output.failure();
+  if (failure === undefined) return false;
+  const code = failure.code ?? "EIO";
+  const message = `cannot write to stdout: ${failure.message}`;
+  output.err(errorText({ code, message }));
+  return true;
+}
+
+/** An option only if it has a value, so that the callee's default holds otherwise. */
+function given<Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): { [Key in Name]?: Value } {
+  return value === undefined
+    ? {}
+    : ({ [name]: value } as { [Key in Name]: Value });
+}

@@ -1,0 +1,64 @@
+/**
+ * The sentences of a pull. Those for stdout are docker's own, to the letter;
+ * the notices for stderr are ours.
+ */
+import { shortId, type Digest } from "../../store/digest.js";
+import type { PullEvent, PullResult } from "../events.js";
+import { bareReference } from "./report-error.js";
+import { oneLine } from "./terminal-text.js";
+
+type Of<Type extends PullEvent["type"]> = Extract<PullEvent, { type: Type }>;
+export type Notice = Of<"retry"> | Of<"wait"> | Of<"warning">;
+
+/** `latest: Pulling from library/nginx` */
+export function headerLine({ tagOrDigest, repository }: Of<"pulling">): string {
+  return oneLine(`${tagOrDigest}: Pulling from ${repository}`);
+}
+
+/** A layer's last line, if `state` is a last state. */
+export function layerLine(
+  digest: Digest,
+  state: Of<"layer">["state"],
+): string | undefined {
+  if (state === "complete") return `${shortId(digest)}: Pull complete`;
+  if (state === "exists") return `${shortId(digest)}: Already exists`;
+  return undefined;
+}
+
+export function resultLines(result: PullResult): string[] {
+  const status =
+    result.status === "downloaded"
+      ? "Downloaded newer image for"
+      : "Image is up to date for";
+  return [
+    `Digest: ${result.digest}`,
+    `Status: ${status} ${oneLine(result.familiarName)}`,
+    nameLine(result),
+  ];
+}
+
+export function nameLine(result: PullResult): string {
+  return oneLine(result.canonicalName);
+}
+
+/** A line for stderr about something on the way that is no failure. */
+export function noticeLine(notice: Notice): string {
+  const image =
+    notice.image === undefined ? "" : `${bareReference(notice.image)}: `;
+  return `tpull: ${image}${noticeText(notice)}`;
+}
+
+function noticeText(notice: Notice): string {
+  switch (notice.type) {
+    case "wait":
+      return `waiting: ${oneLine(notice.reason)}`;
+    case "warning":
+      return `warning: ${oneLine(notice.message)} (${oneLine(notice.code)})`;
+    case "retry": {
+      const layer =
+        notice.digest === undefined ? "" : `${shortId(notice.digest)}: `;
+      const seconds = Math.ceil(notice.delayMs / 1000);
+      return `${layer}${oneLine(notice.reason)}; retry ${notice.attempt} in ${seconds} s`;
+    }
+  }
+}

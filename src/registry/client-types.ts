@@ -1,0 +1,142 @@
+/** What the registry client takes and gives. */
+import type { Digest } from "../../store/digest.js";
+import type { BlobAddress } from "./blob-errors.js";
+import type { NetworkOptions } from "./connector.js";
+import type { CredentialSource } from "./credentials.js";
+import type { Descriptor } from "./manifest.js";
+import type { FetchedManifest, ManifestHead } from "./manifests.js";
+import type { RetryPolicy } from "./retry.js";
+import type { Repository } from "./session.js";
+import type { RegistryWarning } from "./warnings.js";
+
+export type {
+  BlobAddress,
+  CredentialSource,
+  FetchedManifest,
+  ManifestHead,
+  NetworkOptions,
+  RegistryWarning,
+  Repository,
+  RetryPolicy,
+};
+
+/** A request is about to be tried again. */
+export interface RetryEvent {
+  /** Registry, as references name it. */
+  readonly host: string;
+  /** Of the blob concerned. */
+  readonly digest?: Digest;
+  /** 1 for the first retry since the last progress. */
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly reason: string;
+}
+
+export interface RegistryClientOptions {
+  /** Default `tpull`. */
+  readonly userAgent?: string;
+  /** Ends everything that is under way, with `ABORTED`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Anonymous without. */
+  readonly credentials?: CredentialSource;
+  /**
+   * Base URL to use for a registry instead of its own, e.g. of a test server:
+   * `docker.io` → `http://127.0.0.1:5000`. `undefined` leaves the registry's own.
+   */
+  readonly endpoint?: (registry: string) => string | undefined;
+  readonly retry?: Partial<RetryPolicy>;
+  /** Told before each wait, unless the call has its own `onRetry`. */
+  readonly onRetry?: (event: RetryEvent) => void;
+  /** Told each of a registry's own warnings once. */
+  readonly onWarning?: (warning: RegistryWarning) => void;
+  /** A body that brings less than 1 KiB in this time counts as broken. Default 30 s. */
+  readonly stallMs?: number;
+  /** For name look-up, TCP and TLS together. Default 15 s. */
+  readonly connectTimeoutMs?: number;
+  /** Until a registry begins to answer; one that has to fetch first needs long. Default 60 s. */
+  readonly headersTimeoutMs?: number;
+  /** Trust and name look-up of all connections. */
+  readonly network?: NetworkOptions;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Instead of the client's. */
+  readonly onRetry?: ((event: RetryEvent) => void) | undefined;
+}
+
+export interface ManifestOptions extends CallOptions {
+  /** Descriptor that names the manifest: size and digest must agree. */
+  readonly expected?: Descriptor | undefined;
+}
+
+export interface BlobOptions extends CallOptions {
+  /** First byte wanted; 0 by default. */
+  readonly from?: number;
+  /**
+   * The bytes from this offset on come over another connection than those
+   * before (with `from` > 0 that is already true of the first). A wrong digest
+   * may then be the join's fault: it is worth one more try from byte 0.
+   */
+  readonly onResume?: ((offset: number) => void) | undefined;
+}
+
+/**
+ * Every method throws `ABORTED` as soon as its signal or the client's fires;
+ * `NETWORK_*`, `REGISTRY_ERROR` and `TOO_MANY_REQUESTS` once the retries are
+ * used up; `UNAUTHORIZED`, `DENIED`, `NAME_UNKNOWN`, `NOT_A_REGISTRY`,
+ * `TLS_ERROR`, `REDIRECT_REFUSED`, `TOKEN_REALM_REFUSED`, `TOKEN_INVALID`,
+ * `AUTH_UNSUPPORTED` and `REFERENCE_INVALID` at once.
+ */
+export interface RegistryClient {
+  /**
+   * What a tag stands for now. `undefined` when the registry gives no usable
+   * answer to HEAD; then only {@link RegistryClient.manifest} tells.
+   * @throws TpullError `MANIFEST_UNKNOWN`
+   */
+  head(
+    repository: Repository,
+    tagOrDigest: string,
+    options?: CallOptions,
+  ): Promise<ManifestHead | undefined>;
+
+  /**
+   * A manifest or index, at most 4 MiB. Its digest is verified against the one
+   * asked for, the expected descriptor and the registry's own header, as far
+   * as there are any; what it means is for `parseManifest`.
+   * @throws TpullError `MANIFEST_UNKNOWN`, `MANIFEST_TOO_LARGE`,
+   *   `MANIFEST_UNSUPPORTED`, `SIZE_MISMATCH`, `DIGEST_MISMATCH`
+   */
+  manifest(
+    repository: Repository,
+    tagOrDigest: string,
+    options?: ManifestOptions,
+  ): Promise<FetchedManifest>;
+
+  /**
+   * A small blob whole, such as a config: at most 8 MiB, size and digest
+   * verified. Bytes that the descriptor itself carries are taken from there.
+   * @throws TpullError `BLOB_UNKNOWN`, `BLOB_TOO_LARGE`, `SIZE_MISMATCH`
+   *   (also for an empty blob), `DIGEST_MISMATCH`
+   */
+  bytes(
+    repository: Repository,
+    descriptor: Pick<Descriptor, "digest" | "size" | "data">,
+    options?: CallOptions,
+  ): Promise<Buffer>;
+
+  /**
+   * A blob as a stream that ends after exactly its size. Broken and stalled
+   * connections are resumed; the digest is not verified. It begins with the
+   * first read; leaving the loop early drops the connection.
+   * @throws TpullError `BLOB_UNKNOWN`, `SIZE_MISMATCH`
+   */
+  blob(
+    repository: Repository,
+    descriptor: BlobAddress,
+    options?: BlobOptions,
+  ): AsyncIterable<Uint8Array>;
+
+  /** Drops all connections; what is under way ends with `ABORTED`. */
+  close(): Promise<void>;
+}

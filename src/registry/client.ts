@@ -1,0 +1,172 @@
+/**
+ * The registry client: manifests and blobs of repositories, verified as far as
+ * that is possible without storing them.
+ */
+import type { Digest } from "../../store/digest.js";
+import { Auth } from "./auth.js";
+import type { BlobAddress } from "./blob-errors.js";
+import { streamBlob } from "./blob.js";
+import type {
+  BlobOptions,
+  CallOptions,
+  ManifestOptions,
+  RegistryClient,
+  RegistryClientOptions,
+} from "./client-types.js";
+import { Http } from "./http.js";
+import type { Descriptor } from "./manifest.js";
+import {
+  fetchManifest,
+  headManifest,
+  type FetchedManifest,
+  type ManifestHead,
+} from "./manifests.js";
+import { DEFAULT_RETRY_POLICY, type Retry } from "./retry.js";
+import { Endpoints } from "./scheme.js";
+import { Session, type Repository } from "./session.js";
+import { joinSignals } from "./signals.js";
+import { fetchSmallBlob } from "./small-blob.js";
+import { RegistryWarnings } from "./warnings.js";
+
+export type * from "./client-types.js";
+
+/** Makes a client; it connects to nothing before it is asked. */
+export function createRegistryClient(
+  options: RegistryClientOptions = {},
+): RegistryClient {
+  return new Client(options);
+}
+
+class Client implements RegistryClient {
+  readonly #onRetry: RegistryClientOptions["onRetry"];
+  readonly #closing = new AbortController();
+  /** Of all work: the caller's signal and close(). */
+  readonly #life: ReturnType<typeof joinSignals>;
+  readonly #http: Http;
+  readonly #session: Session;
+
+  constructor(options: RegistryClientOptions) {
+    this.#onRetry = options.onRetry;
+    this.#life = joinSignals(this.#closing.signal, options.signal);
+    const policy = { ...DEFAULT_RETRY_POLICY, ...options.retry };
+    const connectTimeoutMs = options.connectTimeoutMs ?? 15_000;
+    this.#http = new Http({
+      userAgent: options.userAgent ?? "tpull",
+      connectTimeoutMs,
+      headersTimeoutMs: options.headersTimeoutMs ?? 60_000,
+      stallMs: options.stallMs ?? 30_000,
+      network: options.network ?? {},
+    });
+    this.#session = new Session({
+      http: this.#http,
+      endpoints: new Endpoints({
+        override: options.endpoint,
+        probeTimeoutMs: Math.min(connectTimeoutMs, 3000),
+      }),
+      auth: new Auth({
+        http: this.#http,
+        credentials: options.credentials,
+        signal: this.#life.signal,
+        now: policy.now,
+      }),
+      warnings: new RegistryWarnings(options.onWarning),
+      policy,
+    });
+  }
+
+  async head(
+    { registry, repository }: Repository,
+    item: string,
+    options: CallOptions = {},
+  ): Promise<ManifestHead | undefined> {
+    const onRetry = this.#teller(registry, options);
+    return this.#within(options, (signal) =>
+      headManifest(this.#session, {
+        registry,
+        repository,
+        item,
+        expected: undefined,
+        scope: { registry, signal, onRetry },
+      }),
+    );
+  }
+
+  async manifest(
+    { registry, repository }: Repository,
+    item: string,
+    options: ManifestOptions = {},
+  ): Promise<FetchedManifest> {
+    const onRetry = this.#teller(registry, options);
+    return this.#within(options, (signal) =>
+      fetchManifest(this.#session, {
+        registry,
+        repository,
+        item,
+        expected: options.expected,
+        scope: { registry, signal, onRetry },
+      }),
+    );
+  }
+
+  async bytes(
+    { registry, repository }: Repository,
+    blob: Pick<Descriptor, "digest" | "size" | "data">,
+    options: CallOptions = {},
+  ): Promise<Buffer> {
+    return fetchSmallBlob(this.#session, {
+      registry,
+      repository,
+      blob,
+      signals: [this.#life.signal, options.signal],
+      onRetry: this.#teller(registry, options, blob.digest),
+    });
+  }
+
+  blob(
+    { registry, repository }: Repository,
+    blob: BlobAddress,
+    options: BlobOptions = {},
+  ): AsyncIterable<Uint8Array> {
+    const { from = 0, onResume } = options;
+    if (!Number.isInteger(from) || from < 0 || from > blob.size) {
+      throw new RangeError(`from: ${from} is not within 0…${blob.size}`);
+    }
+    return streamBlob(this.#session, {
+      registry,
+      repository,
+      blob,
+      from,
+      signals: [this.#life.signal, options.signal],
+      onRetry: this.#teller(registry, options, blob.digest),
+      onResume: (offset) => onResume?.(offset),
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#life.release();
+    await this.#http.close();
+  }
+
+  async #within<T>(
+    options: CallOptions,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { signal, release } = joinSignals(this.#life.signal, options.signal);
+    try {
+      return await work(signal);
+    } finally {
+      release();
+    }
+  }
+
+  #teller(
+    host: string,
+    options: CallOptions,
+    digest?: Digest,
+  ): (retry: Retry) => void {
+    const tell = options.onRetry ?? this.#onRetry;
+    const about = digest === undefined ? { host } : { host, digest };
+    return (retry) => tell?.({ ...about, ...retry });
+  }
+}

@@ -1,0 +1,235 @@
+/**
+ * What a registry's refusal says to people: what was asked of whom, what came
+ * back in the registry's own words, whether credentials were sent, and what to
+ * do next. The codes are stable.
+ */
+import { TpullError, type ErrorDetails } from "../../store/errors.js";
+import {
+  firstLine,
+  isHtml,
+  registryErrors,
+  type RegistryError,
+} from "./error-body.js";
+import { contentType, headerValue, type ResponseHeaders } from "./headers.js";
+import { plainToTlsError } from "./network-errors.js";
+import { redactUrl, scrub, serverWords } from "./redact.js";
+import { retryAfterSeconds } from "./retry.js";
+
+/** Error bodies are read this far. */
+export const MAX_ERROR_BODY_BYTES: number = 64 * 1024;
+
+/** Statuses that may not come back on the next try. */
+const RETRYABLE_STATUS = new Set([408, 429, 499, 500, 502, 503, 504, 522]);
+
+/** Codes of the distribution spec under names of our own. */
+const REGISTRY_CODES: ReadonlyMap<string, string> = new Map([
+  ["MANIFEST_UNKNOWN", "MANIFEST_UNKNOWN"],
+  ["NAME_UNKNOWN", "NAME_UNKNOWN"],
+  ["NAME_INVALID", "NAME_UNKNOWN"],
+  ["BLOB_UNKNOWN", "BLOB_UNKNOWN"],
+  ["UNAUTHORIZED", "UNAUTHORIZED"],
+  ["DENIED", "DENIED"],
+  ["TOOMANYREQUESTS", "TOO_MANY_REQUESTS"],
+]);
+
+/** What was asked for, in words. */
+export interface Subject {
+  readonly kind: "manifest" | "blob" | "tags" | "token";
+  /** host/repository, e.g. `docker.io/library/nginx`. */
+  readonly name: string;
+  /** Tag or digest. */
+  readonly item: string;
+}
+
+/** Under whose name a request was sent. */
+export interface Identity {
+  /** Whether anything of the user's own was sent; an anonymous token is nothing. */
+  readonly credentials: boolean;
+  /** User name, where the credentials have one. */
+  readonly user?: string;
+}
+
+export const ANONYMOUS: Identity = { credentials: false };
+
+export interface Refusal {
+  readonly method: string;
+  /** Who answered. */
+  readonly url: URL;
+  /** Whether that is another host than the one that was asked. */
+  readonly redirected: boolean;
+  readonly status: number;
+  readonly headers: ResponseHeaders;
+  /** At most {@link MAX_ERROR_BODY_BYTES} of it. */
+  readonly body: Uint8Array;
+  readonly subject: Subject;
+  readonly identity: Identity;
+  /** Strings that must not be repeated, see `secretsOf`. */
+  readonly secrets: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * The error for a response that is not what was asked for. Codes:
+ * `UNAUTHORIZED`, `DENIED`, `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`, `BLOB_UNKNOWN`,
+ * `TOO_MANY_REQUESTS`, `REGISTRY_ERROR` (any other status), `NOT_A_REGISTRY`
+ * (a web page), `TLS_ERROR` (plain HTTP sent to a TLS port).
+ */
+export function refusalError(refusal: Refusal): TpullError {
+  const { status, url } = refusal;
+  const type = contentType(refusal.headers);
+  const text = scrub(new TextDecoder().decode(refusal.body), refusal.secrets);
+  const errors = registryErrors(text);
+  const html = errors.length === 0 && isHtml(type);
+  const details = detailsOf(refusal, errors);
+
+  const speaksTls = /HTTP request.{0,40}HTTPS (server|port)/i.test(text);
+  if (url.protocol === "http:" && speaksTls) {
+    return plainToTlsError(refusal, details);
+  }
+  const said =
+    errors.length > 0
+      ? errors.map(shownError).join("; ")
+      : (html ? `a web page (${type}): ` : "") + firstLine(type, text);
+  const answer = `${refusal.method} ${redactUrl(url)}: ${status}${said === "" ? "" : ` ${said}`}`;
+  const code = codeOf(refusal, errors, html);
+  const { summary, hint } = explain(code, refusal);
+  return new TpullError(
+    code,
+    summary === undefined ? answer : `${summary} (${answer})`,
+    { hint, retryable: RETRYABLE_STATUS.has(status), details },
+  );
+}
+
+function shownError({ code, message }: RegistryError): string {
+  return [code, message].filter((part) => part !== "").join(": ");
+}
+
+function codeOf(
+  { status, subject, redirected }: Refusal,
+  errors: readonly RegistryError[],
+  html: boolean,
+): string {
+  if (status === 429) return "TOO_MANY_REQUESTS";
+  // A gateway in trouble shows a page, too; that host is right all the same.
+  if (status >= 500 || RETRYABLE_STATUS.has(status)) return "REGISTRY_ERROR";
+  if (html && !redirected) return "NOT_A_REGISTRY";
+  for (const { code } of errors) {
+    const known = REGISTRY_CODES.get(code);
+    if (known !== undefined) return known;
+  }
+  if (status === 401) return "UNAUTHORIZED";
+  if (status === 403) return "DENIED";
+  if (status === 404) {
+    if (subject.kind === "manifest") return "MANIFEST_UNKNOWN";
+    if (subject.kind === "blob") return "BLOB_UNKNOWN";
+    return "NAME_UNKNOWN";
+  }
+  return "REGISTRY_ERROR";
+}
+
+interface Explanation {
+  /** Put in front of what was asked and answered. */
+  summary?: string;
+  hint?: string;
+}
+
+function explain(code: string, refusal: Refusal): Explanation {
+  const { subject, identity, url } = refusal;
+  const { name, item } = subject;
+  if (refusal.redirected && refusal.status < 500) {
+    return {
+      summary: `${name}: ${url.host}, to where the registry redirects, does not give out ${item}`,
+      hint: "The registry's link may have expired, or a firewall may block that host.",
+    };
+  }
+  switch (code) {
+    case "UNAUTHORIZED":
+    case "DENIED":
+      return explainDenial(refusal);
+    case "NAME_UNKNOWN":
+      return {
+        summary: `${name}: the registry has no such repository. ${sentence(identity)}`,
+        hint: "Check the spelling; some registries hide private repositories this way.",
+      };
+    case "MANIFEST_UNKNOWN":
+      return {
+        summary: item.startsWith("sha256:")
+          ? `${name} has no manifest ${item}`
+          : `${name} has no tag ${item}`,
+      };
+    case "BLOB_UNKNOWN":
+      return {
+        summary: `${name} has no blob ${item}, though a manifest names it`,
+        hint: "The image is incomplete at the registry; it has to be pushed again.",
+      };
+    case "TOO_MANY_REQUESTS": {
+      const wait = waitSeconds(refusal);
+      return {
+        summary: `${name}: too many requests for ${url.host}. ${sentence(identity)}`,
+        hint: `Try again ${wait === undefined ? "later" : `in ${wait} s`}; accounts often have a higher limit.`,
+      };
+    }
+    case "NOT_A_REGISTRY":
+      return {
+        summary: `${name}: ${url.host} does not answer like a registry`,
+        hint: "Check the host in the reference; a proxy or a sign-in page may stand in between.",
+      };
+    default:
+      return { hint: `The trouble lies with ${url.host}; try again later.` };
+  }
+}
+
+function explainDenial({ subject, identity, url }: Refusal): Explanation {
+  const { name } = subject;
+  if (subject.kind === "token") {
+    return {
+      summary: `${name}: the token server ${url.host} refuses. ${sentence(identity)}`,
+      hint: identity.credentials
+        ? "Check the user name and the password or token."
+        : "The repository may be private, or may not exist.",
+    };
+  }
+  if (identity.credentials) {
+    return {
+      summary: `${name}: not found, or no right to pull. ${sentence(identity)}`,
+      hint: "Check the spelling, and what the account may do at the registry.",
+    };
+  }
+  return {
+    summary: `${name}: not found, or private. ${sentence(identity)}`,
+    hint: "Check the spelling; a private repository needs the credentials of an account that may pull it.",
+  };
+}
+
+function sentence({ credentials, user }: Identity): string {
+  if (!credentials) return "Sent no credentials.";
+  if (user === undefined) return "Sent credentials.";
+  return `Sent the credentials of user ${serverWords(user, 80)}.`;
+}
+
+function waitSeconds({ headers, now }: Refusal): number | undefined {
+  return retryAfterSeconds(headerValue(headers, "retry-after"), now);
+}
+
+function detailsOf(
+  refusal: Refusal,
+  errors: readonly RegistryError[],
+): ErrorDetails {
+  const { status, url } = refusal;
+  const wait =
+    status === 429 || status === 503 ? waitSeconds(refusal) : undefined;
+  const remaining = headerValue(refusal.headers, "ratelimit-remaining");
+  return {
+    host: url.host,
+    method: refusal.method,
+    url: redactUrl(url),
+    status,
+    credentialsSent: refusal.identity.credentials,
+    ...(errors.length === 0 ? {} : { errors }),
+    ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
+    ...(remaining === undefined
+      ? {}
+      : { rateLimitRemaining: serverWords(remaining, 40) }),
+  };
+}

@@ -1,0 +1,240 @@
+/** Asking for manifests: by tag or digest, whole, capped and verified. */
+import { createHash } from "node:crypto";
+import { digestOf, isDigest, type Digest } from "../../store/digest.js";
+import { isTpullError, TpullError } from "../../store/errors.js";
+import { Body } from "./body.js";
+import { isHtml } from "./error-body.js";
+import {
+  contentLength,
+  contentType,
+  hasContentCoding,
+  headerValue,
+} from "./headers.js";
+import { inlineData } from "./inline-data.js";
+import {
+  MAX_MANIFEST_BYTES,
+  manifestTooLarge,
+  schema1Unsupported,
+  type Descriptor,
+} from "./manifest.js";
+import { ACCEPT_MANIFESTS, acceptFor, isSchema1Type } from "./media-types.js";
+import type { Ask, Reply, Repository, RetryScope, Session } from "./session.js";
+import { withNearTags } from "./tags.js";
+
+/** Exact bytes of a manifest or index. */
+export interface FetchedManifest {
+  readonly bytes: Buffer;
+  /** Of these bytes. */
+  readonly digest: Digest;
+  /** As the registry (or the inlining descriptor) names it; `""` when it names none. */
+  readonly mediaType: string;
+}
+
+/** What a registry says about a tag without sending the manifest. */
+export interface ManifestHead {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly size: number;
+}
+
+export interface ManifestRequest extends Repository {
+  /** Tag or digest. */
+  readonly item: string;
+  readonly expected: Descriptor | undefined;
+  readonly scope: RetryScope;
+}
+
+/** See `RegistryClient.manifest`. */
+export async function fetchManifest(
+  session: Session,
+  request: ManifestRequest,
+): Promise<FetchedManifest> {
+  const { expected, scope } = request;
+  const what = nameOf(request);
+  if (expected !== undefined) {
+    if (expected.size > MAX_MANIFEST_BYTES) throw manifestTooLarge(what);
+    const bytes = inlineData(expected);
+    if (bytes !== undefined) {
+      const { digest, mediaType } = expected;
+      return { bytes, digest, mediaType };
+    }
+  }
+  const ask = askFor(request, "GET");
+  return explained(session, request, () =>
+    session.retrying(scope, async () => {
+      const reply = await session.send(ask);
+      if (reply.status !== 200) throw await session.refusal(reply);
+      return readManifest(session, reply, request, what);
+    }),
+  );
+}
+
+/** See `RegistryClient.head`. */
+export async function headManifest(
+  session: Session,
+  request: ManifestRequest,
+): Promise<ManifestHead | undefined> {
+  const ask = askFor(request, "HEAD");
+  return explained(session, request, () =>
+    session.retrying(request.scope, async () => {
+      const reply = await session.send(ask);
+      reply.body.cancel();
+      if (reply.status === 200) return usableHead(reply, request);
+      const refusal = await session.refusal(reply);
+      if (refusal.retryable) throw refusal;
+      if (![401, 403, 404].includes(reply.status)) return undefined;
+      // A reply to HEAD has no words in it; the one to GET has.
+      const spoken = await session.send({ ...ask, method: "GET" });
+      if (spoken.status !== 200) throw await session.refusal(spoken);
+      spoken.body.cancel();
+      return undefined;
+    }),
+  );
+}
+
+function nameOf({ registry, repository, item }: ManifestRequest): string {
+  const joint = item.includes(":") ? "@" : ":";
+  return `${registry}/${repository}${joint}${item}`;
+}
+
+function askFor(request: ManifestRequest, method: "GET" | "HEAD"): Ask {
+  const { registry, repository, item, expected, scope } = request;
+  if (!isDigest(item) && !/^\w[\w.-]{0,127}$/.test(item)) {
+    throw new TpullError(
+      "REFERENCE_INVALID",
+      `${JSON.stringify(item)} is neither a tag nor a digest`,
+    );
+  }
+  return {
+    method,
+    registry,
+    repository,
+    subject: { kind: "manifest", name: `${registry}/${repository}`, item },
+    path: `manifests/${item}`,
+    headers: {
+      accept:
+        expected === undefined
+          ? ACCEPT_MANIFESTS
+          : acceptFor(expected.mediaType),
+      "accept-encoding": "identity",
+    },
+    signal: scope.signal,
+  };
+}
+
+function usableHead(
+  { headers }: Reply,
+  { item }: ManifestRequest,
+): ManifestHead | undefined {
+  const digest = headerValue(headers, "docker-content-digest");
+  const size = contentLength(headers);
+  if (!isDigest(digest) || size === undefined || hasContentCoding(headers)) {
+    return undefined;
+  }
+  if (isDigest(item) && item !== digest) return undefined;
+  return { digest, mediaType: contentType(headers), size };
+}
+
+async function readManifest(
+  session: Session,
+  reply: Reply,
+  { item, expected }: ManifestRequest,
+  what: string,
+): Promise<FetchedManifest> {
+  const { headers, body } = reply;
+  const mediaType = contentType(headers);
+  if (isSchema1Type(mediaType)) {
+    // Its digest does not cover its signatures, so this comes before the check.
+    body.cancel();
+    throw schema1Unsupported(what);
+  }
+  const declared = hasContentCoding(headers)
+    ? undefined
+    : contentLength(headers);
+  const limit = expected?.size ?? MAX_MANIFEST_BYTES;
+  const bytes =
+    declared !== undefined && declared > limit
+      ? undefined
+      : await body.collect(limit);
+  if (bytes === undefined) {
+    body.cancel();
+    if (expected === undefined) throw manifestTooLarge(what);
+    throw wrongSize(what, expected.size, declared ?? `more than ${limit}`);
+  }
+  if (isHtml(mediaType) && !looksLikeJson(bytes)) {
+    throw await session.refusal({
+      ...reply,
+      body: Body.of(bytes),
+    });
+  }
+  if (expected !== undefined && bytes.length !== expected.size) {
+    throw wrongSize(what, expected.size, bytes.length);
+  }
+  const digest = digestOf(bytes);
+  const wanted = expected?.digest ?? (isDigest(item) ? item : undefined);
+  if (wanted !== undefined && digest !== wanted) {
+    throw wrongDigest(what, wanted, digest);
+  }
+  const promised = headerValue(headers, "docker-content-digest");
+  if (promised !== undefined && !matches(promised, bytes)) {
+    throw wrongDigest(what, promised, digest);
+  }
+  return { bytes, digest, mediaType };
+}
+
+function looksLikeJson(bytes: Buffer): boolean {
+  return /^\s*\{/.test(bytes.toString("latin1", 0, 64));
+}
+
+/** Whether bytes have the digest that a header promises; one that cannot be read promises nothing. */
+function matches(promised: string, bytes: Buffer): boolean {
+  const [algorithm = "", hex = ""] = promised.trim().split(":");
+  if (!/^sha(256|384|512)$/.test(algorithm)) return true;
+  return createHash(algorithm).update(bytes).digest("hex") === hex;
+}
+
+function wrongSize(
+  what: string,
+  expected: number,
+  actual: number | string,
+): TpullError {
+  return new TpullError(
+    "SIZE_MISMATCH",
+    `${what}: the manifest has ${actual} bytes, but its descriptor says ${expected}`,
+    { details: { expected, actual } },
+  );
+}
+
+function wrongDigest(
+  what: string,
+  expected: string,
+  actual: string,
+): TpullError {
+  return new TpullError(
+    "DIGEST_MISMATCH",
+    `${what}: the registry sends a manifest whose digest is ${actual}, not ${expected}`,
+    {
+      hint: "The image is damaged at the registry, or something on the way changes it.",
+      details: { expected, actual },
+    },
+  );
+}
+
+/** Runs a request for a manifest; says which, and what is near to a missing tag. */
+async function explained<T>(
+  session: Session,
+  request: ManifestRequest,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { item, scope } = request;
+  try {
+    return await work();
+  } catch (error) {
+    if (!isTpullError(error)) throw error;
+    if (error.code.startsWith("NETWORK_")) {
+      throw error.with({}, `${nameOf(request)}: `);
+    }
+    if (error.code !== "MANIFEST_UNKNOWN" || isDigest(item)) throw error;
+    throw await withNearTags(session, request, item, error, scope.signal);
+  }
+}

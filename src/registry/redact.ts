@@ -1,0 +1,62 @@
+/**
+ * What may be shown of text that a server sent or that we sent: no secret, no
+ * control character, no endless line.
+ */
+
+/** Query parameters whose values are names, not secrets. */
+const OPEN_PARAMETERS = new Set(["ns"]);
+const REDACTED = "REDACTED";
+
+/**
+ * A URL fit for messages and events: without user info, with every query value
+ * hidden except `ns` (signed URLs carry their signature there).
+ */
+export function redactUrl(url: URL): string {
+  const shown = new URL(url);
+  shown.username = "";
+  shown.password = "";
+  shown.hash = "";
+  for (const name of new Set(shown.searchParams.keys())) {
+    if (!OPEN_PARAMETERS.has(name)) shown.searchParams.set(name, REDACTED);
+  }
+  return shown.href;
+}
+
+/**
+ * A server's own words as one line for a terminal: control characters and direction
+ * marks gone, white space collapsed, cut at `maxLength` characters.
+ */
+export function serverWords(text: string, maxLength = 200): string {
+  const clean = text
+    .slice(0, maxLength * 4)
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Zs}]+/gu, " ")
+    .replace(/[\p{Cf}\p{Cs}\p{Co}]/gu, "")
+    .trim();
+  return clean.length <= maxLength ? clean : `${clean.slice(0, maxLength)}…`;
+}
+
+/** Shorter strings would blank out ordinary words when they are replaced. */
+const MIN_SECRET_LENGTH = 6;
+
+/**
+ * The strings of a request that must not come back in a message: what follows
+ * the scheme of the `Authorization` header, and the URL's query values and
+ * user info, each as sent and decoded.
+ */
+export function secretsOf(url: URL, authorization?: string): string[] {
+  const secrets = [url.username, url.password, ...url.searchParams.values()];
+  for (const pair of url.search.slice(1).split("&")) {
+    secrets.push(pair.slice(pair.indexOf("=") + 1));
+  }
+  if (authorization !== undefined) {
+    secrets.push(authorization.slice(authorization.indexOf(" ") + 1));
+  }
+  return secrets.filter((secret) => secret.length >= MIN_SECRET_LENGTH);
+}
+
+/** Replaces every occurrence of a secret, for servers that echo what they were sent. */
+export function scrub(text: string, secrets: readonly string[]): string {
+  let clean = text;
+  for (const secret of secrets) clean = clean.replaceAll(secret, REDACTED);
+  return clean;
+}

@@ -1,0 +1,72 @@
+/** Waiting that an `AbortSignal` ends at once. */
+import { abortedError, throwIfAborted } from "../../store/errors.js";
+
+export interface JoinedSignal {
+  /** Fires as soon as one of the joined signals does. */
+  readonly signal: AbortSignal;
+  /** Takes the listeners off the joined signals; the long-lived ones would collect them otherwise. */
+  release(): void;
+}
+
+/** One signal out of several; absent ones are skipped. */
+export function joinSignals(
+  ...signals: readonly (AbortSignal | undefined)[]
+): JoinedSignal {
+  const controller = new AbortController();
+  const abort = (): void => controller.abort();
+  const present = signals.filter((signal) => signal !== undefined);
+  for (const signal of present) {
+    if (signal.aborted) controller.abort();
+    else signal.addEventListener("abort", abort, { once: true });
+  }
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const signal of present) signal.removeEventListener("abort", abort);
+    },
+  };
+}
+
+/**
+ * Waits for work that others share, so that one waiter can leave without
+ * stopping it.
+ * @throws TpullError `ABORTED` when the signal fires first
+ */
+export function abortable<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  if (signal.aborted) {
+    work.catch(() => undefined);
+    return Promise.reject(abortedError());
+  }
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => reject(abortedError());
+    signal.addEventListener("abort", abort, { once: true });
+    work
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+/**
+ * Sleeps.
+ * @throws TpullError `ABORTED` when the signal fires first
+ */
+export async function sleep(
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  throwIfAborted(signal);
+  await new Promise<void>((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(abortedError());
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", abort);
+      resolve();
+    }, milliseconds);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}

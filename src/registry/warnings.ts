@@ -1,0 +1,47 @@
+/** The registry's own warnings to its users: `Warning: 299 - "…"` (distribution spec, "Warnings"). */
+import { headerValues, type ResponseHeaders } from "./headers.js";
+import { serverWords } from "./redact.js";
+
+/** A longer header is ignored, as the spec asks. */
+const MAX_WARNING_BYTES = 4096;
+/** Different warnings shown of one registry. */
+const MAX_WARNINGS = 20;
+
+export interface RegistryWarning {
+  readonly code: "REGISTRY_WARNING";
+  readonly message: string;
+}
+
+/** Shows each warning once and acts on none. */
+export class RegistryWarnings {
+  readonly #onWarning: ((warning: RegistryWarning) => void) | undefined;
+  readonly #shown = new Map<string, Set<string>>();
+
+  constructor(onWarning: ((warning: RegistryWarning) => void) | undefined) {
+    this.#onWarning = onWarning;
+  }
+
+  /** Reads a response's `Warning` headers and shows what is new. */
+  show(registry: string, headers: ResponseHeaders): void {
+    for (const value of headerValues(headers, "warning")) {
+      const message = warningText(value);
+      if (message === undefined) continue;
+      const shown = this.#shown.get(registry) ?? new Set();
+      this.#shown.set(registry, shown);
+      if (shown.has(message) || shown.size >= MAX_WARNINGS) continue;
+      shown.add(message);
+      this.#onWarning?.({
+        code: "REGISTRY_WARNING",
+        message: `${registry} says: ${message}`,
+      });
+    }
+  }
+}
+
+function warningText(value: string): string | undefined {
+  if (value.length > MAX_WARNING_BYTES) return undefined;
+  const text = /^\s*299 - "((?:[^"\\]|\\.)*)"/.exec(value)?.[1];
+  return text === undefined
+    ? undefined
+    : serverWords(text.replace(/\\(.)/g, "$1"), 1000);
+}

@@ -1,0 +1,99 @@
+/**
+ * From a reference to one image's manifest: asks the registry, follows an
+ * index (also one inside another) to the wanted platform.
+ */
+import { type Digest, TpullError } from "../store/index.js";
+import { type Platform, choosePlatform, formatPlatform, listPlatforms } from "./platform.js";
+import { type Reference, familiarName } from "./reference.js";
+import type { RegistryClient } from "./registry/client.js";
+import { type Descriptor, type ImageManifest, type Index, parseManifest } from "./registry/manifest.js";
+
+/** Deeper nesting of indexes is nothing that anybody builds on purpose. */
+const MAX_INDEX_DEPTH = 4;
+
+export interface ResolvedImage {
+  /** Digest of what the reference names: of an index for a multi-platform image. */
+  readonly digest: Digest;
+  /** Digest of the image's own manifest. */
+  readonly manifestDigest: Digest;
+  readonly manifest: ImageManifest;
+  /** Whether an index named the platform, so that it is known to be the wanted one. */
+  readonly chosen: boolean;
+  /** Bytes of the manifests read. */
+  readonly bytes: number;
+}
+
+/** Looks things up at the registry without asking twice for the same document. */
+export interface ResolveContext {
+  readonly client: RegistryClient;
+  readonly platform: Platform;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * @throws TpullError `PLATFORM_NOT_FOUND`, `INDEX_TOO_DEEP`, `MANIFEST_*`,
+ *   `NOT_AN_IMAGE` and what the registry client throws
+ */
+export async function resolveImage(
+  reference: Reference,
+  context: ResolveContext,
+): Promise<ResolvedImage> {
+  const { client, signal } = context;
+  const asked = reference.digest ?? reference.tag ?? "latest";
+  const top = await client.manifest(reference, asked, { signal });
+  let document = parseManifest(top.bytes, top.mediaType, familiarName(reference));
+  let manifestDigest = top.digest;
+  let bytes = top.bytes.length;
+  let chosen = false;
+  const seen = new Set<Digest>([top.digest]);
+  for (let depth = 1; document.kind === "index"; depth += 1) {
+    if (depth > MAX_INDEX_DEPTH) throw tooDeep(reference);
+    const entry = chooseEntry(document, reference, context.platform);
+    if (seen.has(entry.digest)) throw tooDeep(reference);
+    seen.add(entry.digest);
+    chosen ||= entry.platform !== undefined;
+    const next = await client.manifest(reference, entry.digest, { expected: entry, signal });
+    document = parseManifest(next.bytes, next.mediaType, `${familiarName(reference)} (${entry.digest})`);
+    manifestDigest = next.digest;
+    bytes += next.bytes.length;
+  }
+  return { digest: top.digest, manifestDigest, manifest: document, chosen, bytes };
+}
+
+function chooseEntry(index: Index, reference: Reference, wanted: Platform): Descriptor {
+  const entries = index.manifests.map((descriptor) => ({
+    descriptor,
+    platform: wirePlatform(descriptor),
+  }));
+  const [best] = choosePlatform(entries, wanted);
+  if (best !== undefined) return best.descriptor;
+  const offered = listPlatforms(entries);
+  throw new TpullError(
+    "PLATFORM_NOT_FOUND",
+    `no ${formatPlatform(wanted)} in ${familiarName(reference)}: ` +
+      (offered.length === 0 ? "its index names no platform" : `it has ${offered.join(", ")}`),
+    {
+      hint: offered.length === 0 ? undefined : "Choose one of these with --platform.",
+      details: { image: familiarName(reference), expected: formatPlatform(wanted), offered },
+    },
+  );
+}
+
+function wirePlatform({ platform }: Descriptor): Record<string, unknown> | undefined {
+  return (
+    platform && {
+      os: platform.os,
+      architecture: platform.architecture,
+      variant: platform.variant,
+      "os.version": platform.osVersion,
+      "os.features": platform.osFeatures,
+    }
+  );
+}
+
+function tooDeep(reference: Reference): TpullError {
+  return new TpullError(
+    "INDEX_TOO_DEEP",
+    `${familiarName(reference)}: its indexes refer to each other more than ${MAX_INDEX_DEPTH} deep`,
+  );
+}

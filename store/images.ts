@@ -1,0 +1,80 @@
+/** `imagedb`: the configs of images, each under its own digest. */
+import { replaceFile } from "./atomic.js";
+import {
+  type ChainId,
+  type DiffId,
+  type ImageId,
+  chainIds,
+  digestOf,
+  isDigest,
+} from "./digest.js";
+import { TpullError } from "./errors.js";
+import type { Layout } from "./layout.js";
+import { readBytes, readNames } from "./read.js";
+
+const CONFIG_MODE = 0o600;
+
+/** A config whose bytes have the digest they are filed under; undefined when absent or damaged. */
+export async function readImageConfig(
+  layout: Layout,
+  imageId: ImageId,
+): Promise<Buffer | undefined> {
+  const bytes = await readBytes(layout.imageConfig(imageId));
+  if (bytes === undefined) return undefined;
+  return (digestOf(bytes) as string) === imageId ? bytes : undefined;
+}
+
+/**
+ * The chain IDs of the layers that a config names, base first.
+ * @throws TpullError `IMAGE_CONFIG_INVALID`
+ */
+export function layersOfConfig(config: Uint8Array): ChainId[] {
+  let parsed: { rootfs?: { diff_ids?: unknown } | null } | null;
+  try {
+    parsed = JSON.parse(Buffer.from(config).toString()) as typeof parsed;
+  } catch (error) {
+    throw new TpullError("IMAGE_CONFIG_INVALID", "the config is not JSON", {
+      cause: error,
+    });
+  }
+  const diffIds = parsed?.rootfs?.diff_ids ?? [];
+  if (!parsed?.rootfs || !Array.isArray(diffIds) || !diffIds.every(isDigest)) {
+    throw new TpullError(
+      "IMAGE_CONFIG_INVALID",
+      "the config has no rootfs with a list of diff IDs",
+    );
+  }
+  return chainIds(diffIds as string[] as DiffId[]);
+}
+
+/**
+ * Files a config under its digest. The caller holds the section lock and has
+ * verified both digest and layers.
+ * @returns false when it was there already
+ */
+export async function writeImageConfig(
+  layout: Layout,
+  imageId: ImageId,
+  config: Uint8Array,
+): Promise<boolean> {
+  if ((await readImageConfig(layout, imageId)) !== undefined) return false;
+  await replaceFile(layout.imageConfig(imageId), config, CONFIG_MODE);
+  return true;
+}
+
+/** The chain IDs of all layers that any image names. Configs dockerd would skip are skipped. */
+export async function layersOfAllImages(layout: Layout): Promise<Set<ChainId>> {
+  const used = new Set<ChainId>();
+  for (const name of await readNames(layout.imagedbContent)) {
+    const imageId = `sha256:${name}`;
+    if (!isDigest(imageId)) continue;
+    const config = await readImageConfig(layout, imageId as string as ImageId);
+    if (config === undefined) continue;
+    try {
+      for (const chain of layersOfConfig(config)) used.add(chain);
+    } catch {
+      continue;
+    }
+  }
+  return used;
+}

@@ -1,0 +1,50 @@
+/** What the main thread and the unpack workers say to each other. */
+import type { Digest } from "../digest.js";
+import { TpullError, isTpullError } from "../errors.js";
+import type { RingMemory } from "./ring.js";
+import type { StoredLayer } from "./tar-split-source.js";
+import type { Unpacked, UnpackTarget } from "./unpack.js";
+
+/**
+ * `whole`: blob bytes to unpacked layer on one thread, best when there are
+ * layers enough for all cores. `inflate` and `unpack`: the same work on two
+ * threads with a ring of tar bytes between them, best when one layer is what
+ * everything waits for. `copy`: the tar comes from a layer that is stored
+ * already; the ring only carries the order to stop.
+ */
+export type Job =
+  | { readonly role: "whole"; readonly blob: RingMemory; readonly target: UnpackTarget }
+  | { readonly role: "inflate"; readonly blob: RingMemory; readonly tar: RingMemory }
+  | { readonly role: "unpack"; readonly tar: RingMemory; readonly target: UnpackTarget }
+  | { readonly role: "copy"; readonly from: StoredLayer; readonly stop: RingMemory; readonly target: UnpackTarget };
+
+/** What was found of the blob: always reported, even when unpacking failed. */
+export interface BlobSeen {
+  readonly digest: Digest;
+  readonly bytes: number;
+}
+
+export interface Answer {
+  readonly blob?: BlobSeen;
+  readonly unpacked?: Unpacked;
+  readonly error?: WireError;
+}
+
+/** An error as it crosses threads: structured cloning drops an error's own fields. */
+export interface WireError {
+  readonly expected?: ReturnType<TpullError["toJSON"]>;
+  readonly defect?: string;
+}
+
+export function toWire(error: unknown): WireError {
+  if (isTpullError(error)) return { expected: error.toJSON() };
+  return { defect: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
+export function fromWire(error: WireError): Error {
+  if (error.expected === undefined) {
+    return new Error(`unpack worker: ${error.defect ?? "unknown failure"}`);
+  }
+  const { code, message, hint, details } = error.expected;
+  return new TpullError(code, message, { hint, details });
+}

@@ -1,0 +1,209 @@
+/**
+ * Hands layers to unpack workers. Workers start when the first layer needs
+ * them and are kept for the next; how many layers run at once is the caller's
+ * decision.
+ */
+import { Worker } from "node:worker_threads";
+import { TpullError, abortedError } from "../errors.js";
+import { type Answer, type BlobSeen, type Job, fromWire } from "./job.js";
+import { type RingMemory, RingWriter, abortRing, createRing, resetRing } from "./ring.js";
+import type { StoredLayer } from "./tar-split-source.js";
+import type { Unpacked, UnpackTarget } from "./unpack.js";
+
+const BLOB_RING_BYTES = 1024 * 1024;
+const TAR_RING_BYTES = 4 * 1024 * 1024;
+/** A worker's own heap is small and constant; a lower limit keeps the collector honest. */
+const WORKER_LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 4 };
+
+export interface IngestOptions {
+  readonly target: UnpackTarget;
+  /** Two threads for this layer instead of one. */
+  readonly wide: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the number of blob bytes taken in, for each chunk. */
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+  /** Called once, when the last byte has been taken in. */
+  readonly onReceived?: (() => void) | undefined;
+}
+
+export interface Ingested {
+  readonly blob: BlobSeen;
+  /** Absent when unpacking failed; then `error` says why. */
+  readonly unpacked: Unpacked | undefined;
+  readonly error: Error | undefined;
+}
+
+class Lane {
+  readonly #worker: Worker;
+  readonly blob: RingMemory = createRing(BLOB_RING_BYTES);
+  /** Set once the thread is gone; the lane is not used again. */
+  dead = false;
+  #settle: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined;
+
+  constructor() {
+    this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
+      resourceLimits: WORKER_LIMITS,
+    });
+    this.#worker.on("message", (answer: Answer) => {
+      this.#worker.unref();
+      this.#settle?.resolve(answer);
+      this.#settle = undefined;
+    });
+    this.#worker.on("error", (error) => this.#die(error));
+    this.#worker.on("exit", () => this.#die(new Error("it ended")));
+  }
+
+  #die(cause: Error): void {
+    this.dead = true;
+    abortRing(this.blob);
+    this.#settle?.reject(
+      new TpullError("WORKER_FAILED", `an unpack worker stopped: ${cause.message}`, { cause }),
+    );
+    this.#settle = undefined;
+  }
+
+  run(job: Job): Promise<Answer> {
+    this.#worker.ref();
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      this.#worker.postMessage(job);
+    });
+  }
+
+  async close(): Promise<void> {
+    abortRing(this.blob);
+    await this.#worker.terminate();
+  }
+}
+
+export class IngestPool implements AsyncDisposable {
+  readonly #idle: Lane[] = [];
+  readonly #all = new Set<Lane>();
+  readonly #tarRings: RingMemory[] = [];
+
+  /**
+   * Reads a blob to its end and unpacks it meanwhile. The blob's digest and
+   * length are reported, not judged: the caller knows what they should be.
+   * @throws TpullError `ABORTED`, `WORKER_FAILED`; whatever `chunks` throws
+   */
+  async ingest(chunks: AsyncIterable<Uint8Array>, options: IngestOptions): Promise<Ingested> {
+    if (options.signal?.aborted) throw abortedError();
+    const first = this.#take();
+    const second = options.wide ? this.#take() : undefined;
+    const tar = second ? this.#takeTarRing() : undefined;
+    resetRing(first.blob);
+    const stop = (): void => {
+      abortRing(first.blob);
+      if (tar) abortRing(tar);
+    };
+    options.signal?.addEventListener("abort", stop, { once: true });
+    const { target } = options;
+    const answers = tar && second
+      ? [
+          first.run({ role: "inflate", blob: first.blob, tar }),
+          second.run({ role: "unpack", tar, target }),
+        ]
+      : [first.run({ role: "whole", blob: first.blob, target })];
+    // A thread that died must not leave the other one waiting for it.
+    for (const answer of answers) answer.catch(stop);
+    try {
+      const fed = await settle(feed(chunks, new RingWriter(first.blob), options));
+      if (fed.error !== undefined) stop();
+      const settled = await Promise.all(answers.map(settle));
+      if (options.signal?.aborted) throw abortedError();
+      if (fed.error !== undefined && !isStopped(fed.error)) throw fed.error;
+      for (const { error } of settled) if (error !== undefined) throw error;
+      return join(settled.map(({ value }) => value ?? {}));
+    } finally {
+      options.signal?.removeEventListener("abort", stop);
+      this.#give(first);
+      if (second) this.#give(second);
+      if (tar) this.#tarRings.push(tar);
+    }
+  }
+
+  /**
+   * Unpacks a layer once more from one that is stored.
+   * @throws TpullError `ABORTED`, `LAYER_DAMAGED` and what unpacking may throw
+   */
+  async copy(from: StoredLayer, target: UnpackTarget, signal?: AbortSignal): Promise<Unpacked> {
+    if (signal?.aborted) throw abortedError();
+    const lane = this.#take();
+    resetRing(lane.blob);
+    const stop = (): void => abortRing(lane.blob);
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      const answer = await lane.run({ role: "copy", from, stop: lane.blob, target });
+      if (answer.unpacked === undefined) throw fromWire(answer.error ?? {});
+      return answer.unpacked;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      this.#give(lane);
+    }
+  }
+
+  #take(): Lane {
+    const lane = this.#idle.pop() ?? new Lane();
+    this.#all.add(lane);
+    return lane;
+  }
+
+  #give(lane: Lane): void {
+    if (lane.dead) this.#all.delete(lane);
+    else this.#idle.push(lane);
+  }
+
+  #takeTarRing(): RingMemory {
+    const ring = this.#tarRings.pop() ?? createRing(TAR_RING_BYTES);
+    resetRing(ring);
+    return ring;
+  }
+
+  /** Ends the workers. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#all].map((lane) => lane.close()));
+    this.#all.clear();
+    this.#idle.length = 0;
+  }
+}
+
+async function feed(
+  chunks: AsyncIterable<Uint8Array>,
+  ring: RingWriter,
+  options: IngestOptions,
+): Promise<void> {
+  for await (const chunk of chunks) {
+    const taken = ring.tryWrite(chunk);
+    if (taken < chunk.length) await ring.write(chunk.subarray(taken));
+    options.onBytes?.(chunk.length);
+  }
+  ring.end();
+  options.onReceived?.();
+}
+
+interface Settled<Value> {
+  readonly value?: Value;
+  readonly error?: unknown;
+}
+
+function settle<Value>(promise: Promise<Value>): Promise<Settled<Value>> {
+  return promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error: error ?? new Error("rejected without a reason") }),
+  );
+}
+
+/** Feeding failed only because the ring was stopped: the reason lies elsewhere. */
+function isStopped(error: unknown): boolean {
+  return (error as { code?: unknown }).code === "ABORTED";
+}
+
+function join(answers: readonly Answer[]): Ingested {
+  const blob = answers.find((answer) => answer.blob !== undefined)?.blob;
+  const unpacked = answers.find((answer) => answer.unpacked !== undefined)?.unpacked;
+  const errors = answers.flatMap(({ error }) => (error === undefined ? [] : [fromWire(error)]));
+  // Where both threads failed, one merely noticed that the other stopped.
+  const error = errors.find((candidate) => !isStopped(candidate)) ?? errors[0];
+  if (blob === undefined) throw error ?? new Error("an unpack worker gave no answer");
+  return { blob, unpacked: error === undefined ? unpacked : undefined, error };
+}

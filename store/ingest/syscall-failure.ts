@@ -1,0 +1,41 @@
+/** Failed system calls as errors for people. */
+import { TpullError } from "../errors.js";
+import { errnoName } from "../native/libc.js";
+
+/** A binary string (one character a byte) as the NUL-terminated bytes that system calls take. */
+export function cString(binary: string): Buffer {
+  const bytes = Buffer.allocUnsafe(binary.length + 1);
+  bytes.write(binary, "latin1");
+  bytes[binary.length] = 0;
+  return bytes;
+}
+
+/** A binary name as people can read it: UTF-8 where it is, quoted, at most 200 characters. */
+export function shownName(binary: string): string {
+  const name = Buffer.from(binary, "latin1").toString("utf8");
+  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name);
+}
+
+const FULL = new Set(["ENOSPC", "EDQUOT"]);
+
+/**
+ * @param result the negated errno
+ * @param call name of the system call
+ */
+export function failure(result: number, call: string, binaryName: string): TpullError {
+  const name = errnoName(result);
+  const where = shownName(binaryName);
+  if (FULL.has(name)) {
+    return new TpullError(
+      "DISK_FULL",
+      `no space left for ${where} (${call}: ${name})`,
+      { hint: "Free space or inodes on the data root's filesystem and pull again; finished layers are kept." },
+    );
+  }
+  if (name === "EIO" || name === "EROFS") {
+    return new TpullError("STORE_IO_FAILED", `the disk failed at ${where} (${call}: ${name})`, {
+      hint: "Look at the kernel's log for errors of the data root's disk.",
+    });
+  }
+  return new TpullError("LAYER_INVALID", `${where} cannot be made (${call}: ${name})`);
+}

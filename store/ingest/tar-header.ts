@@ -1,0 +1,313 @@
+/**
+ * One tar header block and the extended headers in front of it, read the way
+ * Go's archive/tar reads them: that reader decides what dockerd sees in a
+ * layer, so where tar dialects disagree (POSIX.1-2001 pax, GNU, star, v7) its
+ * answer is the right one here.
+ *
+ * Text is kept as "binary" strings, one character a byte, because names in
+ * archives need not be UTF-8.
+ */
+import { TpullError } from "../errors.js";
+
+export const BLOCK = 512;
+
+/** Type flags (POSIX.1-1988, pax and GNU). */
+export const Type = {
+  regular: "0",
+  regularV7: "\0",
+  hardlink: "1",
+  symlink: "2",
+  charDevice: "3",
+  blockDevice: "4",
+  directory: "5",
+  fifo: "6",
+  contiguous: "7",
+  paxHeader: "x",
+  paxGlobal: "g",
+  gnuLongName: "L",
+  gnuLongLink: "K",
+  gnuSparse: "S",
+} as const;
+
+/** Seconds since 1970 and nanoseconds 0..999,999,999. */
+export interface Time {
+  readonly seconds: number;
+  readonly nanoseconds: number;
+}
+
+/** A member as its headers together describe it. */
+export interface TarHeader {
+  /** Verbatim, binary: with trailing slash or leading `./` if the archive has them. */
+  name: string;
+  linkName: string;
+  type: string;
+  /** Permission bits and setuid, setgid, sticky. */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** Bytes of payload that follow; 0 for types that have none, whatever the field says. */
+  size: number;
+  mtime: Time;
+  atime: Time | undefined;
+  deviceMajor: number;
+  deviceMinor: number;
+  /** From `SCHILY.xattr.` records; names and values binary. */
+  xattrs: Map<string, string> | undefined;
+  /** The payload is a condensed form of a file with holes. */
+  sparse: boolean;
+}
+
+/** Extended headers collected for the next real header. */
+export interface Extensions {
+  pax?: Map<string, string>;
+  gnuName?: string;
+  gnuLink?: string;
+}
+
+export function invalidTar(message: string): TpullError {
+  return new TpullError("LAYER_INVALID", `the layer's tar is invalid: ${message}`);
+}
+
+/** The text of a field up to its first NUL. */
+function text(block: Buffer, start: number, length: number): string {
+  let end = start;
+  const limit = start + length;
+  while (end < limit && block[end] !== 0) end += 1;
+  return block.toString("latin1", start, end);
+}
+
+/** A numeric field: octal text, or base-256 two's complement when the first bit is set (GNU, star). */
+function numeric(block: Buffer, start: number, length: number): number {
+  const first = block[start] ?? 0;
+  if ((first & 0x80) === 0) return octal(block, start, length);
+  const negative = (first & 0x40) !== 0;
+  let value = BigInt(negative ? first | 0x80 : first & 0x7f);
+  if (negative) value -= 256n;
+  for (let i = 1; i < length; i += 1) {
+    value = value * 256n + BigInt(block[start + i] ?? 0);
+  }
+  const number = Number(value);
+  if (!Number.isSafeInteger(number)) throw invalidTar("a number does not fit");
+  return number;
+}
+
+function octal(block: Buffer, start: number, length: number): number {
+  let at = start;
+  let end = start + length;
+  const blank = (byte: number | undefined): boolean =>
+    byte === 0x20 || byte === 0;
+  while (at < end && blank(block[at])) at += 1;
+  while (end > at && blank(block[end - 1])) end -= 1;
+  let value = 0;
+  for (; at < end; at += 1) {
+    const byte = block[at] ?? 0;
+    if (byte === 0) break;
+    const digit = byte - 0x30;
+    if (digit < 0 || digit > 7) throw invalidTar("a header field is not octal");
+    value = value * 8 + digit;
+  }
+  if (!Number.isSafeInteger(value)) throw invalidTar("a number does not fit");
+  return value;
+}
+
+/** Old tars summed signed bytes; both sums are accepted, as everywhere. */
+function checksumMatches(block: Buffer): boolean {
+  const wanted = octal(block, 148, 8);
+  let unsigned = 8 * 0x20;
+  let signed = unsigned;
+  for (let i = 0; i < BLOCK; i += 1) {
+    if (i >= 148 && i < 156) continue;
+    const byte = block[i] ?? 0;
+    unsigned += byte;
+    signed += byte > 127 ? byte - 256 : byte;
+  }
+  return wanted === unsigned || wanted === signed;
+}
+
+type Dialect = "v7" | "ustar" | "star" | "gnu";
+
+function dialect(block: Buffer): Dialect {
+  const magic = block.toString("latin1", 257, 265);
+  if (magic.startsWith("ustar\0")) {
+    return block.toString("latin1", 508, 512) === "tar\0" ? "star" : "ustar";
+  }
+  return magic === "ustar  \0" ? "gnu" : "v7";
+}
+
+/** Type flag of a block whose checksum is right. @throws `LAYER_INVALID` */
+export function blockType(block: Buffer): string {
+  if (!checksumMatches(block)) throw invalidTar("a header's checksum is wrong");
+  return block.toString("latin1", 156, 157);
+}
+
+/** Payload length as the block itself says, for extended headers. */
+export function blockSize(block: Buffer): number {
+  const size = numeric(block, 124, 12);
+  if (size < 0) throw invalidTar("a size is negative");
+  return size;
+}
+
+/** Name of a block by itself, for a global header, which is a member of its own. */
+export function blockName(block: Buffer): string {
+  return text(block, 0, 100);
+}
+
+const HEADER_ONLY: ReadonlySet<string> = new Set([
+  Type.hardlink,
+  Type.symlink,
+  Type.charDevice,
+  Type.blockDevice,
+  Type.directory,
+  Type.fifo,
+]);
+
+/** Joins a member's last header block with the extended headers before it. */
+export function memberHeader(
+  block: Buffer,
+  type: string,
+  extensions: Extensions,
+): TarHeader {
+  const kind = dialect(block);
+  const header: TarHeader = {
+    name: text(block, 0, 100),
+    linkName: text(block, 157, 100),
+    type,
+    mode: numeric(block, 100, 8),
+    uid: numeric(block, 108, 8),
+    gid: numeric(block, 116, 8),
+    size: numeric(block, 124, 12),
+    mtime: { seconds: numeric(block, 136, 12), nanoseconds: 0 },
+    atime: undefined,
+    deviceMajor: 0,
+    deviceMinor: 0,
+    xattrs: undefined,
+    sparse: type === Type.gnuSparse,
+  };
+  if (kind !== "v7") {
+    header.deviceMajor = numeric(block, 329, 8);
+    header.deviceMinor = numeric(block, 337, 8);
+    applyDialect(header, block, kind);
+  }
+  if (extensions.pax !== undefined) applyPax(header, extensions.pax);
+  if (extensions.gnuName !== undefined) header.name = extensions.gnuName;
+  if (extensions.gnuLink !== undefined) header.linkName = extensions.gnuLink;
+
+  if (header.type === Type.regularV7) {
+    header.type = header.name.endsWith("/") ? Type.directory : Type.regular;
+  }
+  if (header.size < 0) throw invalidTar("a size is negative");
+  if (HEADER_ONLY.has(header.type)) header.size = 0;
+  header.mode &= 0o7777;
+  return header;
+}
+
+function applyDialect(
+  header: TarHeader,
+  block: Buffer,
+  kind: Exclude<Dialect, "v7">,
+): void {
+  if (kind === "gnu") {
+    if (block[345] !== 0) {
+      header.atime = { seconds: numeric(block, 345, 12), nanoseconds: 0 };
+    }
+    return;
+  }
+  const prefix = text(block, 345, kind === "star" ? 131 : 155);
+  if (prefix !== "") header.name = `${prefix}/${header.name}`;
+  if (kind === "star") {
+    header.atime = { seconds: numeric(block, 476, 12), nanoseconds: 0 };
+  }
+}
+
+const XATTR_PREFIX = "SCHILY.xattr.";
+
+function applyPax(header: TarHeader, records: Map<string, string>): void {
+  for (const [key, value] of records) {
+    if (value === "") continue; // an empty record leaves the block's own value
+    switch (key) {
+      case "path":
+        header.name = value;
+        break;
+      case "linkpath":
+        header.linkName = value;
+        break;
+      case "uid":
+        header.uid = paxInteger(key, value);
+        break;
+      case "gid":
+        header.gid = paxInteger(key, value);
+        break;
+      case "size":
+        header.size = paxInteger(key, value);
+        break;
+      case "mtime":
+        header.mtime = paxTime(key, value);
+        break;
+      case "atime":
+        header.atime = paxTime(key, value);
+        break;
+      default:
+        if (key.startsWith(XATTR_PREFIX)) {
+          header.xattrs ??= new Map();
+          header.xattrs.set(key.slice(XATTR_PREFIX.length), value);
+        } else if (key.startsWith("GNU.sparse.")) {
+          header.sparse = true;
+          if (key === "GNU.sparse.name") header.name = value;
+        }
+    }
+  }
+}
+
+function paxInteger(key: string, value: string): number {
+  const number = /^[+-]?\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(number)) {
+    throw invalidTar(`pax record ${key} is not a number`);
+  }
+  return number;
+}
+
+/** Decimal seconds with any fraction; digits beyond the ninth are cut. */
+function paxTime(key: string, value: string): Time {
+  const match = /^(-?)(\d*)(?:\.(\d*))?$/.exec(value);
+  if (match === null || (match[2] === "" && (match[3] ?? "") === "")) {
+    throw invalidTar(`pax record ${key} is not a time`);
+  }
+  const whole = Number(match[2]);
+  const nanoseconds = Number((match[3] ?? "").slice(0, 9).padEnd(9, "0"));
+  if (!Number.isSafeInteger(whole)) throw invalidTar(`pax record ${key} is out of range`);
+  if (match[1] !== "-") return { seconds: whole, nanoseconds };
+  return nanoseconds === 0
+    ? { seconds: -whole, nanoseconds: 0 }
+    : { seconds: -whole - 1, nanoseconds: 1_000_000_000 - nanoseconds };
+}
+
+/** `length key=value\n` records of a pax header. @throws `LAYER_INVALID` */
+export function parsePax(data: Buffer): Map<string, string> {
+  const records = new Map<string, string>();
+  let at = 0;
+  while (at < data.length) {
+    const space = data.indexOf(0x20, at);
+    const digits = space < 0 ? "" : data.toString("latin1", at, space);
+    const length = /^\d{1,10}$/.test(digits) ? Number(digits) : 0;
+    const end = at + length;
+    if (length < 5 || end > data.length || end <= space + 1 || data[end - 1] !== 0x0a) {
+      throw invalidTar("a pax record is malformed");
+    }
+    const equals = data.indexOf(0x3d, space + 1);
+    if (equals < 0 || equals >= end) throw invalidTar("a pax record is malformed");
+    const key = data.toString("latin1", space + 1, equals);
+    const value = data.toString("latin1", equals + 1, end - 1);
+    if (key === "" || (/^(path|linkpath|uname|gname)$/.test(key) ? value : key).includes("\0")) {
+      throw invalidTar("a pax record holds a NUL");
+    }
+    records.set(key, value);
+    at = end;
+  }
+  return records;
+}
+
+/** The text of a GNU long name or long link: up to the first NUL. */
+export function gnuText(data: Buffer): string {
+  const end = data.indexOf(0);
+  return data.toString("latin1", 0, end < 0 ? data.length : end);
+}

@@ -1,0 +1,136 @@
+/**
+ * The thread that turns a layer's blob into files. It takes one job at a time
+ * and works through it without returning to its event loop: bytes come and go
+ * through shared rings, and waiting is sleeping.
+ */
+import { createHash } from "node:crypto";
+import { parentPort } from "node:worker_threads";
+import type { Digest } from "../digest.js";
+import { createCrc64 } from "./crc64.js";
+import { type Inflater, inflaterFor } from "./inflate.js";
+import { type Answer, type BlobSeen, type Job, toWire } from "./job.js";
+import { type ByteSource, RingAbandonedError, RingReader, RingWriter, isRingAborted } from "./ring.js";
+import { TarSplitSource } from "./tar-split-source.js";
+import { unpack } from "./unpack.js";
+
+/** Inflated bytes handed on at a time when there is no ring in between. */
+const INFLATED_BYTES = 256 * 1024;
+
+/** Counts and hashes what passes. */
+class BlobMeter implements ByteSource {
+  readonly #source: ByteSource;
+  readonly #hash = createHash("sha256");
+  #bytes = 0;
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  next(): Uint8Array | undefined {
+    const chunk = this.#source.next();
+    if (chunk !== undefined) {
+      this.#hash.update(chunk);
+      this.#bytes += chunk.length;
+    }
+    return chunk;
+  }
+
+  /**
+   * Reads on to the end, so that a failure further down can be told from a
+   * blob that was never the right one.
+   */
+  finish(): BlobSeen {
+    while (this.next() !== undefined);
+    return {
+      digest: `sha256:${this.#hash.digest("hex")}` as Digest,
+      bytes: this.#bytes,
+    };
+  }
+}
+
+class InflatedSource implements ByteSource {
+  readonly #inflater: Inflater;
+  readonly #buffer = new Uint8Array(new ArrayBuffer(INFLATED_BYTES));
+
+  constructor(inflater: Inflater) {
+    this.#inflater = inflater;
+  }
+
+  next(): Uint8Array | undefined {
+    const length = this.#inflater.read(this.#buffer);
+    return length === 0 ? undefined : this.#buffer.subarray(0, length);
+  }
+}
+
+const crc = createCrc64();
+
+async function work(job: Job): Promise<Answer> {
+  if (job.role === "inflate") return inflate(job);
+  const checksum = await crc;
+  if (job.role === "copy") {
+    const source = new TarSplitSource(job.from, () => isRingAborted(job.stop));
+    try {
+      return { unpacked: unpack(source, job.target, checksum) };
+    } finally {
+      source.close();
+    }
+  }
+  if (job.role === "unpack") {
+    const reader = new RingReader(job.tar);
+    try {
+      return { unpacked: unpack(reader, job.target, checksum) };
+    } catch (error) {
+      reader.abandon();
+      return { error: toWire(error) };
+    }
+  }
+  const meter = new BlobMeter(new RingReader(job.blob));
+  let inflater: Inflater | undefined;
+  try {
+    inflater = inflaterFor(meter);
+    const unpacked = unpack(new InflatedSource(inflater), job.target, checksum);
+    return { unpacked, blob: meter.finish() };
+  } catch (error) {
+    return afterFailure(meter, error);
+  } finally {
+    inflater?.close();
+  }
+}
+
+function inflate(job: Extract<Job, { role: "inflate" }>): Answer {
+  const meter = new BlobMeter(new RingReader(job.blob));
+  const writer = new RingWriter(job.tar);
+  let inflater: Inflater | undefined;
+  try {
+    inflater = inflaterFor(meter);
+    for (;;) {
+      const length = inflater.read(writer.reserve());
+      if (length === 0) break;
+      writer.commit(length);
+    }
+    writer.end();
+    return { blob: meter.finish() };
+  } catch (error) {
+    writer.fail();
+    // The unpacker's own error says why it stopped reading.
+    return error instanceof RingAbandonedError
+      ? { blob: meter.finish() }
+      : afterFailure(meter, error);
+  } finally {
+    inflater?.close();
+  }
+}
+
+function afterFailure(meter: BlobMeter, error: unknown): Answer {
+  try {
+    return { error: toWire(error), blob: meter.finish() };
+  } catch {
+    return { error: toWire(error) };
+  }
+}
+
+parentPort?.on("message", (job: Job) => {
+  void work(job)
+    .catch((error: unknown): Answer => ({ error: toWire(error) }))
+    .then((answer) => parentPort?.postMessage(answer));
+});

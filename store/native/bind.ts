@@ -1,0 +1,184 @@
+/**
+ * Binds the C library of this very process through koffi. Loading koffi takes
+ * some ten milliseconds, so it happens at the first call: commands that only
+ * read never pay for it.
+ */
+import { createRequire } from "node:module";
+import { endianness } from "node:os";
+import { TpullError } from "../errors.js";
+
+/** A path or an attribute name: bytes ending in NUL. */
+export type CString = Uint8Array;
+
+type Bytes = Uint8Array | bigint;
+
+/** The functions as C has them: -1 and errno on failure. */
+export interface Calls {
+  openat(dir: number, path: CString, flags: number, mode: number): number;
+  close(fd: number): number;
+  write(fd: number, data: Bytes, length: number): number;
+  pwrite(fd: number, data: Bytes, length: number, offset: number): number;
+  ftruncate(fd: number, length: number): number;
+  mkdirat(dir: number, path: CString, mode: number): number;
+  mknodat(
+    dir: number,
+    path: CString,
+    mode: number,
+    device: number | bigint,
+  ): number;
+  symlinkat(target: CString, dir: number, path: CString): number;
+  linkat(
+    fromDir: number,
+    from: CString,
+    toDir: number,
+    to: CString,
+    flags: number,
+  ): number;
+  unlinkat(dir: number, path: CString, flags: number): number;
+  readlinkat(
+    dir: number,
+    path: CString,
+    buffer: Uint8Array,
+    size: number,
+  ): number;
+  fchownat(
+    dir: number,
+    path: CString,
+    uid: number,
+    gid: number,
+    flags: number,
+  ): number;
+  fchown(fd: number, uid: number, gid: number): number;
+  fchmod(fd: number, mode: number): number;
+  fchmodat(dir: number, path: CString, mode: number, flags: number): number;
+  utimensat(
+    dir: number,
+    path: CString,
+    times: BigInt64Array,
+    flags: number,
+  ): number;
+  futimens(fd: number, times: BigInt64Array): number;
+  fsetxattr(
+    fd: number,
+    name: CString,
+    value: Uint8Array,
+    size: number,
+    flags: number,
+  ): number;
+  lsetxattr(
+    path: CString,
+    name: CString,
+    value: Uint8Array,
+    size: number,
+    flags: number,
+  ): number;
+  flock(fd: number, operation: number): number;
+  syncfs: {
+    (fd: number): number;
+    async(fd: number, done: (error: unknown, result: number) => void): void;
+  };
+  errno(): number;
+}
+
+let loaded: Calls | undefined;
+
+/** 64-bit Linux only: off_t, time_t and size_t below are 64 bits wide. */
+const ARCHITECTURES = ["x64", "arm64", "riscv64", "loong64"];
+
+function unsupported(message: string, cause?: unknown): TpullError {
+  return new TpullError("PLATFORM_UNSUPPORTED", message, {
+    hint: "Layers can be written on 64-bit little-endian Linux (x64, arm64, riscv64, loong64).",
+    cause,
+  });
+}
+
+function load(): Calls {
+  if (process.platform !== "linux") {
+    throw unsupported(
+      `a docker data root can be written on Linux only, and this is ${process.platform}`,
+    );
+  }
+  if (!ARCHITECTURES.includes(process.arch) || endianness() !== "LE") {
+    throw unsupported(
+      `the system calls of ${process.arch} Linux are not known to tpull`,
+    );
+  }
+  try {
+    return bind();
+  } catch (error) {
+    throw unsupported("the C library of this system cannot be called", error);
+  }
+}
+
+function bind(): Calls {
+  const koffi = createRequire(import.meta.url)(
+    "koffi",
+  ) as typeof import("koffi");
+  const library = koffi.load(null);
+  const call = (definition: string): never =>
+    library.func(definition) as unknown as never;
+  loaded = {
+    openat: call("int openat(int, const void *, int, unsigned int)"),
+    close: call("int close(int)"),
+    write: call("long write(int, const void *, unsigned long)"),
+    pwrite: call("long pwrite(int, const void *, unsigned long, int64_t)"),
+    ftruncate: call("int ftruncate(int, int64_t)"),
+    mkdirat: call("int mkdirat(int, const void *, unsigned int)"),
+    mknodat: bindMknodat(call),
+    symlinkat: call("int symlinkat(const void *, int, const void *)"),
+    linkat: call("int linkat(int, const void *, int, const void *, int)"),
+    unlinkat: call("int unlinkat(int, const void *, int)"),
+    readlinkat: call(
+      "long readlinkat(int, const void *, void *, unsigned long)",
+    ),
+    fchownat: call(
+      "int fchownat(int, const void *, unsigned int, unsigned int, int)",
+    ),
+    fchown: call("int fchown(int, unsigned int, unsigned int)"),
+    fchmod: call("int fchmod(int, unsigned int)"),
+    fchmodat: call("int fchmodat(int, const void *, unsigned int, int)"),
+    utimensat: call("int utimensat(int, const void *, const void *, int)"),
+    futimens: call("int futimens(int, const void *)"),
+    fsetxattr: call(
+      "int fsetxattr(int, const void *, const void *, unsigned long, int)",
+    ),
+    lsetxattr: call(
+      "int lsetxattr(const void *, const void *, const void *, unsigned long, int)",
+    ),
+    flock: call("int flock(int, int)"),
+    syncfs: call("int syncfs(int)"),
+    errno: koffi.errno as () => number,
+  };
+  return loaded;
+}
+
+/** glibc before 2.33 has no symbol of that name, only the function behind its macro. */
+function bindMknodat(call: (definition: string) => never): Calls["mknodat"] {
+  try {
+    return call("int mknodat(int, const void *, unsigned int, uint64_t)");
+  } catch {
+    const versioned = call(
+      "int __xmknodat(int, int, const void *, unsigned int, const void *)",
+    ) as (
+      version: number,
+      dir: number,
+      path: CString,
+      mode: number,
+      device: Uint8Array,
+    ) => number;
+    const device = new BigUint64Array(1);
+    const bytes = new Uint8Array(device.buffer);
+    return (dir, path, mode, number) => {
+      device[0] = BigInt(number);
+      return versioned(0, dir, path, mode, bytes);
+    };
+  }
+}
+
+/**
+ * The bound functions.
+ * @throws TpullError `PLATFORM_UNSUPPORTED`
+ */
+export function libc(): Calls {
+  return loaded ?? load();
+}

@@ -1,0 +1,104 @@
+/**
+ * Optional shared libraries of the machine that make a pull faster. None is
+ * required: each has a portable stand-in, and a library that does not pass its
+ * own check at load is treated as absent.
+ */
+import { createRequire } from "node:module";
+
+type Koffi = typeof import("koffi");
+let koffi: Koffi | undefined;
+
+/** koffi itself, loaded at the first use: reading commands never pay for it. */
+export function loadKoffi(): Koffi {
+  koffi ??= createRequire(import.meta.url)("koffi") as Koffi;
+  return koffi;
+}
+
+/**
+ * The address of a buffer's first byte. Valid while the buffer is referenced:
+ * a buffer with a backing store of its own (all but tiny typed arrays, which
+ * may live in the movable heap) stays where it is.
+ */
+export function addressOf(bytes: Uint8Array): number {
+  copy ??= loadKoffi()
+    .load(null)
+    .func("uintptr_t memcpy(void *to, const void *from, size_t n)") as CopyCall;
+  return copy(bytes, bytes, 0);
+}
+type CopyCall = (to: Uint8Array, from: Uint8Array, length: number) => number;
+let copy: CopyCall | undefined;
+
+/** Intel's ISA-L (soname 2): an inflate about twice as fast as zlib, and CRC-64. */
+export interface Isal {
+  isal_inflate_init(state: Uint8Array): void;
+  isal_inflate_reset(state: Uint8Array): void;
+  isal_inflate(state: Uint8Array): number;
+  crc64_iso_refl(
+    seed: number | bigint,
+    data: Uint8Array,
+    length: number,
+  ): number | bigint;
+}
+
+/** libzstd (soname 1), for versions of Node without zstd of their own. */
+export interface LibZstd {
+  ZSTD_createDStream(): unknown;
+  ZSTD_freeDStream(stream: unknown): number;
+  ZSTD_decompressStream(
+    stream: unknown,
+    output: Uint8Array,
+    input: Uint8Array,
+  ): number | bigint;
+  ZSTD_isError(code: number | bigint): number;
+  ZSTD_getErrorName(code: number | bigint): string;
+}
+
+/** ISA-L, or `undefined` where it is absent or `TPULL_NATIVE=off` is set. */
+export const isal: () => Isal | undefined = optional("libisal.so.2", (load) => ({
+  isal_inflate_init: load("void isal_inflate_init(void *state)"),
+  isal_inflate_reset: load("void isal_inflate_reset(void *state)"),
+  isal_inflate: load("int isal_inflate(void *state)"),
+  crc64_iso_refl: load(
+    "uint64_t crc64_iso_refl(uint64_t seed, const void *data, uint64_t n)",
+  ),
+}));
+
+/** libzstd, or `undefined` where it is absent or `TPULL_NATIVE=off` is set. */
+export const libzstd: () => LibZstd | undefined = optional(
+  "libzstd.so.1",
+  (load) => ({
+    ZSTD_createDStream: load("void *ZSTD_createDStream()"),
+    ZSTD_freeDStream: load("size_t ZSTD_freeDStream(void *stream)"),
+    ZSTD_decompressStream: load(
+      "size_t ZSTD_decompressStream(void *stream, void *output, void *input)",
+    ),
+    ZSTD_isError: load("unsigned int ZSTD_isError(size_t code)"),
+    ZSTD_getErrorName: load("const char *ZSTD_getErrorName(size_t code)"),
+  }),
+);
+
+type Load = (prototype: string) => never;
+
+function optional<Library>(
+  soname: string,
+  bind: (load: Load) => Library,
+): () => Library | undefined {
+  let found: { library: Library | undefined } | undefined;
+  return () => {
+    found ??= { library: tryLoad(soname, bind) };
+    return found.library;
+  };
+}
+
+function tryLoad<Library>(
+  soname: string,
+  bind: (load: Load) => Library,
+): Library | undefined {
+  if (process.env["TPULL_NATIVE"] === "off") return undefined;
+  try {
+    const handle = loadKoffi().load(soname);
+    return bind((prototype) => handle.func(prototype) as never);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,97 @@
+/** Layers of the store that a writing session relies on. */
+import type { FileHandle } from "node:fs/promises";
+import type { ChainId } from "./digest.js";
+import { type LayerRecord, readLayer } from "./layers.js";
+import type { Layout } from "./layout.js";
+import { tryLockDirectory } from "./lock.js";
+import { LOCK_SH } from "./native/libc.js";
+import { findPlace, MAX_LAYERS } from "./place.js";
+import type { Session } from "./session.js";
+
+export class PresentLayers {
+  readonly #session: Session;
+  readonly #layout: Layout;
+  /** Found whole in this session. They stay, because they or one above them are pinned. */
+  readonly #known: Map<ChainId, LayerRecord> = new Map();
+  /** Locks on layers that keep other sessions from retracting them. */
+  readonly #pins: Map<ChainId, FileHandle> = new Map();
+  readonly #damaged: Set<ChainId> = new Set();
+
+  constructor(session: Session) {
+    this.#session = session;
+    this.#layout = session.layout;
+  }
+
+  /** Adds a layer that this session committed. */
+  add(record: LayerRecord): void {
+    this.#known.set(record.chainId, record);
+  }
+
+  /** A layer that is in the store with all it needs; from now on it stays for this session. */
+  async find(chainId: ChainId): Promise<LayerRecord | undefined> {
+    const known = this.#known.get(chainId);
+    if (known !== undefined) return known;
+    const pin = await tryLockDirectory(this.#layout.layer(chainId), LOCK_SH);
+    if (typeof pin === "string") return undefined;
+    let record: LayerRecord | undefined;
+    try {
+      record = await this.#readWhole(chainId);
+    } finally {
+      if (record === undefined || this.#pins.has(chainId)) await pin.close();
+      else this.#pins.set(chainId, pin);
+    }
+    if (record === undefined) {
+      this.#warnOfDamage(chainId);
+      return undefined;
+    }
+    this.#known.set(chainId, record);
+    // A layer with a child is not retracted: one lock holds a whole chain.
+    if (record.parent !== undefined) await this.#unpin(record.parent);
+    return record;
+  }
+
+  /** Reads a layer down to what is known already, and checks upwards from there. */
+  async #readWhole(chainId: ChainId): Promise<LayerRecord | undefined> {
+    const { places } = this.#session;
+    const unchecked: LayerRecord[] = [];
+    let next: ChainId | undefined = chainId;
+    while (next !== undefined && (next === chainId || !places.has(next))) {
+      const record: LayerRecord | undefined = await readLayer(
+        this.#layout,
+        next,
+      );
+      if (record === undefined || unchecked.length === MAX_LAYERS) {
+        return undefined;
+      }
+      unchecked.push(record);
+      next = record.parent;
+    }
+    for (const record of unchecked.toReversed()) {
+      const below = record.parent && places.get(record.parent);
+      const place = await findPlace(this.#layout, record, below);
+      if (place === undefined) return undefined;
+      places.set(record.chainId, place);
+    }
+    return unchecked[0];
+  }
+
+  async #unpin(chainId: ChainId): Promise<void> {
+    const pin = this.#pins.get(chainId);
+    this.#pins.delete(chainId);
+    await pin?.close();
+  }
+
+  #warnOfDamage(chainId: ChainId): void {
+    if (this.#damaged.has(chainId)) return;
+    this.#damaged.add(chainId);
+    this.#session.warn({
+      code: "LAYER_DAMAGED",
+      message: `the layer ${chainId} in ${this.#layout.root} is incomplete; it is written again`,
+    });
+  }
+
+  /** Gives all of them free. */
+  async release(): Promise<void> {
+    for (const chainId of this.#pins.keys()) await this.#unpin(chainId);
+  }
+}

@@ -1,0 +1,241 @@
+/**
+ * Whose data root is this, and can layers be kept there? Everything here looks
+ * and refuses; nothing writes.
+ */
+import { constants, type Stats } from "node:fs";
+import { access, stat, statfs } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { TpullError } from "./errors.js";
+import { attempt, isAbsent } from "./io-error.js";
+import type { Layout } from "./layout.js";
+import { requireLibc } from "./native/libc.js";
+import { readEntries, readNames } from "./read.js";
+import { readRepositories } from "./repositories.js";
+
+export { type Privilege, privilege } from "./privilege.js";
+
+/** Something a user should know that stops nothing. */
+export interface StoreWarning {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** Storage drivers of docker, past and present, other than ours. */
+const OTHER_DRIVERS = new Set([
+  "aufs",
+  "btrfs",
+  "devicemapper",
+  "fuse-overlayfs",
+  "overlay",
+  "vfs",
+  "windowsfilter",
+  "zfs",
+]);
+
+/** statfs(2) types that cannot hold whiteouts, owners or attributes, or not where overlayfs looks for them. */
+const UNFIT = new Map([
+  [0x794c7630, "overlayfs"],
+  [0x61756673, "aufs"],
+  [0xf15f, "ecryptfs"],
+  [0x6969, "NFS"],
+  [0xff534d42, "CIFS"],
+  [0xfe534d42, "SMB"],
+  [0x517b, "SMB"],
+  [0x4d44, "FAT"],
+  [0x2011bab0, "exFAT"],
+  [0x5346544e, "NTFS"],
+  [0x7366746e, "NTFS"],
+]);
+
+/** Types on which it depends on version and options. */
+const DOUBTFUL = new Map([
+  [0x65735546, "a FUSE filesystem"],
+  [0x2fc12fc1, "ZFS"],
+  [0x01021997, "9p"],
+]);
+
+/** Where a dockerd's own containerd unpacks images. */
+const SNAPSHOTS =
+  "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots";
+
+/** A user-namespace root is a directory `<uid>.<gid>` below the real one. */
+const REMAPPED = /^(\d+)\.(\d+)$/;
+
+/**
+ * Refuses a root that tpull must not write to. A root that does not exist yet
+ * is judged by the nearest directory above it.
+ * @returns what is doubtful but no reason to refuse
+ * @throws TpullError `PLATFORM_UNSUPPORTED`, `ROOT_NOT_A_DIRECTORY`,
+ * `ROOT_NOT_WRITABLE`, `ROOT_FILESYSTEM_UNFIT`, `ROOT_OF_OTHER_DRIVER`,
+ * `ROOT_IS_CONTAINERD_STORE`, `ROOT_IS_USERNS_REMAPPED`, `REPOSITORIES_INVALID`
+ */
+export async function checkRoot(layout: Layout): Promise<StoreWarning[]> {
+  requireLibc();
+  return await attempt(`use the data root ${layout.root}`, async () => {
+    const warnings: StoreWarning[] = [];
+    const existing = await nearestDirectory(layout.root);
+    await requireWritable(layout.root, existing);
+    await requireFilesystem(layout, existing, warnings);
+    if (existing === layout.root) await requireOurs(layout, warnings);
+    return warnings;
+  });
+}
+
+async function nearestDirectory(root: string): Promise<string> {
+  for (let path = root; ; path = dirname(path)) {
+    let found: Stats;
+    try {
+      found = await stat(path);
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+      continue;
+    }
+    if (found.isDirectory()) return path;
+    throw new TpullError(
+      "ROOT_NOT_A_DIRECTORY",
+      `the data root ${root} cannot be used: ${path} is not a directory`,
+      { hint: "Name a directory with --root; it is made when it is missing." },
+    );
+  }
+}
+
+async function requireWritable(root: string, existing: string): Promise<void> {
+  try {
+    await access(existing, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new TpullError(
+      "ROOT_NOT_WRITABLE",
+      `the data root ${root} cannot be written: no permission to write in ${existing}`,
+      {
+        hint: "Run tpull as the owner of the data root, or choose another with --root.",
+        cause: error,
+      },
+    );
+  }
+}
+
+async function requireFilesystem(
+  layout: Layout,
+  existing: string,
+  warnings: StoreWarning[],
+): Promise<void> {
+  const place = (await isDirectory(layout.overlay)) ? layout.overlay : existing;
+  const { type } = await statfs(place);
+  const unfit = UNFIT.get(type);
+  if (unfit !== undefined) {
+    throw new TpullError(
+      "ROOT_FILESYSTEM_UNFIT",
+      `layers cannot be stored in ${place}: it is on ${unfit}`,
+      {
+        hint: "Choose a data root on a local filesystem such as ext4, xfs, btrfs or tmpfs with --root (in a container: on a volume).",
+        details: { filesystem: unfit },
+      },
+    );
+  }
+  const doubtful = DOUBTFUL.get(type);
+  if (doubtful !== undefined) {
+    warnings.push({
+      code: "ROOT_FILESYSTEM_DOUBTFUL",
+      message: `${place} is on ${doubtful}, where docker's overlay2 driver may not work`,
+    });
+  }
+}
+
+async function requireOurs(
+  layout: Layout,
+  warnings: StoreWarning[],
+): Promise<void> {
+  const { root } = layout;
+  const overlayInUse = (await readNames(layout.overlay)).length > 0;
+  await refuseRemapped(root, overlayInUse, warnings);
+  const drivers = await readNames(layout.image);
+  const other = drivers.find((name) => OTHER_DRIVERS.has(name));
+  if (other !== undefined && !drivers.includes("overlay2")) {
+    throw new TpullError(
+      "ROOT_OF_OTHER_DRIVER",
+      `the data root ${root} belongs to a dockerd with the storage driver ${other}`,
+      {
+        hint: "tpull writes for the driver overlay2 only; choose another data root with --root.",
+      },
+    );
+  }
+  const snapshots = (await readNames(join(root, SNAPSHOTS))).length > 0;
+  if (!overlayInUse) await refuseContainerdStore(root, drivers, snapshots);
+  if (snapshots) {
+    warnings.push({
+      code: "ROOT_HAS_CONTAINERD_STORE",
+      message: `${root} also holds images of the containerd store; a dockerd that uses that store will not show what tpull writes`,
+    });
+  }
+  await readRepositories(layout);
+}
+
+/**
+ * A dockerd that keeps images in containerd's store decides by a non-empty
+ * `overlay2` which store is its own: making one would change its mind.
+ */
+async function refuseContainerdStore(
+  root: string,
+  drivers: string[],
+  snapshots: boolean,
+): Promise<void> {
+  let evidence: string;
+  if (snapshots) evidence = SNAPSHOTS;
+  else if (drivers.length > 0) evidence = `image/${drivers[0]!}`;
+  else if (await exists(join(root, "engine-id"))) evidence = "engine-id";
+  else return;
+  throw new TpullError(
+    "ROOT_IS_CONTAINERD_STORE",
+    `the data root ${root} belongs to a dockerd that keeps its images in the containerd store: there is ${evidence}, and nothing in overlay2`,
+    {
+      hint: "Layers written here would make that dockerd switch its store and hide its images. Choose another data root with --root.",
+    },
+  );
+}
+
+async function refuseRemapped(
+  root: string,
+  overlayInUse: boolean,
+  warnings: StoreWarning[],
+): Promise<void> {
+  const own = REMAPPED.exec(basename(root));
+  if (own !== null) {
+    const { uid, gid } = await stat(root);
+    // Newer daemons keep the directory root's and give only the group away.
+    const shifted = uid > 0 && uid === Number(own[1]);
+    if (shifted || (gid > 0 && gid === Number(own[2]))) throw remapped(root);
+  }
+  const inside = (await readEntries(root)).filter(
+    (entry) => entry.isDirectory() && REMAPPED.test(entry.name),
+  );
+  for (const { name } of inside) {
+    if (!(await isDirectory(join(root, name, "image")))) continue;
+    if (!overlayInUse) throw remapped(join(root, name));
+    warnings.push({
+      code: "ROOT_HAS_USERNS_REMAP",
+      message: `${root} was also used by a dockerd with userns-remap (${name}), which will not show what tpull writes`,
+    });
+  }
+}
+
+function remapped(path: string): TpullError {
+  return new TpullError(
+    "ROOT_IS_USERNS_REMAPPED",
+    `${path} belongs to a dockerd with userns-remap, whose layers have shifted owners`,
+    {
+      hint: "tpull does not shift owners; choose another data root with --root.",
+    },
+  );
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await stat(path).catch(absent))?.isDirectory() ?? false;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(absent)) !== undefined;
+}
+
+function absent(error: unknown): undefined {
+  if (!isAbsent(error)) throw error;
+}

@@ -1,0 +1,129 @@
+/**
+ * One writing session on a data root: its lock, its skeleton, and what the
+ * steps of a commit share.
+ */
+import { renameDomain } from "./atomic.js";
+import type { ChainId } from "./digest.js";
+import type { Layout } from "./layout.js";
+import { type RootLock, lockSection } from "./lock.js";
+import type { Place } from "./place.js";
+import { checkRoot, type StoreWarning } from "./root.js";
+import { Skeleton } from "./skeleton.js";
+
+export interface SessionOptions {
+  signal?: AbortSignal | undefined;
+  onWarning?: ((warning: StoreWarning) => void) | undefined;
+}
+
+/** Where layers are staged, and whether their two parts end up in one filesystem. */
+export interface Staging {
+  readonly base: string;
+  /** Whether a write-set can be renamed from there into `layerdb`. */
+  readonly reachesLayerdb: boolean;
+}
+
+const NO_TURN = Promise.resolve();
+
+export class Session {
+  readonly layout: Layout;
+  readonly warn: (warning: StoreWarning) => void;
+  /** Interrupts waiting, never writing. */
+  readonly signal: AbortSignal | undefined;
+  /** Where layers are mounted from that are known to be whole and to stay. */
+  readonly places: Map<ChainId, Place> = new Map();
+  /** Parents whose `committed` mark this session made. */
+  readonly marked: Set<ChainId> = new Set();
+  readonly #skeleton: Skeleton;
+  readonly #lock: RootLock;
+  #staging: Promise<Staging> | undefined;
+  #turn: Promise<void> = NO_TURN;
+
+  private constructor(
+    layout: Layout,
+    options: SessionOptions,
+    skeleton: Skeleton,
+    lock: RootLock,
+  ) {
+    this.layout = layout;
+    this.warn = options.onWarning ?? (() => undefined);
+    this.signal = options.signal;
+    this.#skeleton = skeleton;
+    this.#lock = lock;
+  }
+
+  /**
+   * Refuses an unfit root, then takes the root's lock. Writes nothing but what
+   * the lock needs.
+   * @throws TpullError see {@link checkRoot}; `ROOT_IN_USE_BY_DOCKERD`, `ABORTED`
+   */
+  static async begin(
+    layout: Layout,
+    options: SessionOptions,
+  ): Promise<Session> {
+    await checkRoot(layout);
+    const skeleton = new Skeleton(layout);
+    const lock = await skeleton.lock(options.signal);
+    const session = new Session(layout, options, skeleton, lock);
+    try {
+      // Until the root was locked it may have changed.
+      for (const warning of await checkRoot(layout)) session.warn(warning);
+      return session;
+    } catch (error) {
+      await session.end(false);
+      throw error;
+    }
+  }
+
+  /** Makes the root complete for writing, once. */
+  staging(): Promise<Staging> {
+    this.#staging ??= this.#prepare();
+    return this.#staging;
+  }
+
+  async #prepare(): Promise<Staging> {
+    const { layout } = this;
+    await this.#skeleton.complete();
+    const overlay = await renameDomain(layout.overlay);
+    const layers = await renameDomain(layout.layers);
+    const own = await renameDomain(layout.staging);
+    if (own === overlay) {
+      return { base: layout.staging, reachesLayerdb: own === layers };
+    }
+    await this.#skeleton.directory(layout.overlayStaging, 0o700);
+    return { base: layout.overlayStaging, reachesLayerdb: overlay === layers };
+  }
+
+  /**
+   * Runs `work` while no other tpull changes what all share: names, maps and
+   * the places of layers. Kept short: it holds up every other session.
+   */
+  async section<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    await this.staging();
+    // Within this process sections queue up; between processes they poll.
+    const before = this.#turn;
+    let done: (() => void) | undefined;
+    this.#turn = new Promise((resolve) => {
+      done = resolve;
+    });
+    try {
+      await before;
+      const lock = await lockSection(this.layout.tpull, signal);
+      try {
+        return await work();
+      } finally {
+        await lock.close();
+      }
+    } finally {
+      done?.();
+    }
+  }
+
+  /** Ends the session; where nothing `changed`, the root is left as it was found. */
+  async end(changed: boolean): Promise<void> {
+    try {
+      if (!changed) await this.#skeleton.undo(this.#lock);
+    } finally {
+      await this.#lock.file.close();
+    }
+  }
+}

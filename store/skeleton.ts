@@ -1,0 +1,138 @@
+/**
+ * The empty data root: made when something is first written, and unmade when
+ * nothing came of it.
+ */
+import { rmdir, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { createDirectory } from "./atomic.js";
+import { errnoOf, isAbsent } from "./io-error.js";
+import type { Layout } from "./layout.js";
+import { type RootLock, lockRoot, tryFlock } from "./lock.js";
+import { LOCK_EX } from "./native/libc.js";
+import { privilege } from "./privilege.js";
+
+const ROOT_MODE = 0o710;
+const ABOVE_ROOT_MODE = 0o711;
+const LOCK_FILE_MODE = 0o600;
+const LOCK_TRIES = 10;
+
+/**
+ * Directories in the order of their making, with dockerd's modes. `overlay2` is
+ * complete before `image` begins: a root with `image` and no `overlay2` looks as
+ * if it belonged to docker's containerd store.
+ */
+function directories(layout: Layout): [path: string, mode: number][] {
+  return [
+    [layout.overlay, 0o710],
+    [layout.links, 0o700],
+    [layout.image, 0o700],
+    [layout.driver, 0o700],
+    [layout.imagedb, 0o700],
+    [layout.imagedbContentParent, 0o700],
+    [layout.imagedbContent, 0o700],
+    [layout.imagedbMetadataParent, 0o700],
+    [layout.imagedbMetadata, 0o700],
+    [layout.layerdb, 0o700],
+    [layout.layers, 0o755],
+    [layout.layerdbTemporary, 0o755],
+    [layout.distribution, 0o700],
+    [layout.diffIdByDigestParent, 0o755],
+    [layout.diffIdByDigest, 0o755],
+    [layout.v2MetadataParent, 0o755],
+    [layout.v2Metadata, 0o755],
+    [layout.tpull, 0o700],
+    [layout.staging, 0o700],
+  ];
+}
+
+/** Remembers what one session made in the root. */
+export class Skeleton {
+  readonly #layout: Layout;
+  /** In the order of their making. */
+  readonly #created: string[] = [];
+  #createdLockFile = false;
+
+  constructor(layout: Layout) {
+    this.#layout = layout;
+  }
+
+  /** Creates one directory, if it is missing. */
+  async directory(path: string, mode: number): Promise<void> {
+    if (await createDirectory(path, mode)) this.#created.push(path);
+  }
+
+  /**
+   * Makes what the root's lock needs, and takes the lock.
+   * @throws TpullError `ROOT_IN_USE_BY_DOCKERD`, `ABORTED`
+   */
+  async lock(signal: AbortSignal | undefined): Promise<RootLock> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.#rootItself();
+        await this.directory(this.#layout.volumes, 0o701);
+        const lock = await lockRoot(this.#layout.lockFile, signal);
+        if (lock.created) {
+          this.#createdLockFile = true;
+          if (privilege() === "native") await lock.file.chown(0, 0);
+          await lock.file.chmod(LOCK_FILE_MODE);
+        }
+        return lock;
+      } catch (error) {
+        // Another session unmade its skeleton at this moment.
+        if (!isAbsent(error) || tries === LOCK_TRIES) throw error;
+      }
+    }
+  }
+
+  /** Makes everything else. Must only be called with the lock held. */
+  async complete(): Promise<void> {
+    for (const [path, mode] of directories(this.#layout)) {
+      await this.directory(path, mode);
+    }
+  }
+
+  async #rootItself(): Promise<void> {
+    const missing: string[] = [];
+    for (let path = this.#layout.root; ; path = dirname(path)) {
+      if (await this.#make(path, missing)) break;
+    }
+    for (const path of missing.toReversed()) await this.#make(path, []);
+  }
+
+  /** Makes a directory of the root's own path; false (and noted) when the one above is missing. */
+  async #make(path: string, missing: string[]): Promise<boolean> {
+    const mode = path === this.#layout.root ? ROOT_MODE : ABOVE_ROOT_MODE;
+    try {
+      await this.directory(path, mode);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) !== "ENOENT" || path === dirname(path)) throw error;
+      missing.push(path);
+      return false;
+    }
+  }
+
+  /**
+   * Removes again what this session made and is still empty, unless another
+   * session is alive in this root and may rely on it.
+   */
+  async undo(lock: RootLock): Promise<void> {
+    if (this.#created.length === 0 && !this.#createdLockFile) return;
+    if (!tryFlock(lock.file, LOCK_EX)) return;
+    const { lockFile, volumes } = this.#layout;
+    const keepLock =
+      !this.#createdLockFile || (await lock.file.stat()).size > 0;
+    if (!keepLock) await unlink(lockFile);
+    for (const path of this.#created.toReversed()) {
+      if (keepLock && path === volumes) continue;
+      await rmdir(path).catch(ignoreOccupied);
+    }
+  }
+}
+
+function ignoreOccupied(error: unknown): void {
+  const code = errnoOf(error);
+  if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOENT") {
+    throw error;
+  }
+}

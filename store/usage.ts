@@ -1,0 +1,43 @@
+/** What is in use in the store, by whom: asked before anything is removed. */
+import { join } from "node:path";
+import { type ChainId, isDigest } from "./digest.js";
+import { listLayers } from "./layers.js";
+import { LAYER_FILE, type Layout } from "./layout.js";
+import { readNames, readText } from "./read.js";
+
+/** The names in `overlay2` that a layer or a container uses. */
+export async function usedOverlayNames(layout: Layout): Promise<Set<string>> {
+  const used = new Set<string>();
+  // Entries under other names count too: dockerd itself finishes their removal.
+  for (const name of await readNames(layout.layers)) {
+    const id = await readText(join(layout.layers, name, LAYER_FILE.cacheId));
+    if (id !== undefined) used.add(id.trim());
+  }
+  for (const name of await readNames(layout.mounts)) {
+    for (const file of ["mount-id", "init-id"]) {
+      const id = await readText(join(layout.mounts, name, file));
+      if (id !== undefined) used.add(id.trim());
+    }
+  }
+  return used;
+}
+
+/** How many layers and containers sit directly on each layer that has any. */
+export async function countChildren(
+  layout: Layout,
+): Promise<Map<ChainId, number>> {
+  const files = [
+    ...(await listLayers(layout)).map((id) => layout.layerFile(id, "parent")),
+    ...(await readNames(layout.mounts)).map((name) =>
+      join(layout.mounts, name, LAYER_FILE.parent),
+    ),
+  ];
+  const counts = new Map<ChainId, number>();
+  for (const file of files) {
+    const parent = (await readText(file))?.trim();
+    if (!isDigest(parent)) continue;
+    const chainId = parent as string as ChainId;
+    counts.set(chainId, (counts.get(chainId) ?? 0) + 1);
+  }
+  return counts;
+}

@@ -1,0 +1,252 @@
+/** The steps of a writing session, in the order they are used: claim, commit, note, file, name, end. */
+import { basename } from "node:path";
+import { commitGroup } from "./commit.js";
+import { type ChainId, type ImageId, digestOf } from "./digest.js";
+import { TpullError, throwIfAborted } from "./errors.js";
+import { type DistributionEntry, writeDistribution } from "./distribution.js";
+import { layersOfConfig, readImageConfig, writeImageConfig } from "./images.js";
+import { attempt } from "./io-error.js";
+import { type LayerRecord, readChain, type StagedLayer } from "./layers.js";
+import type { Layout } from "./layout.js";
+import { LAYER_POLL_MS, pause } from "./lock.js";
+import { MAX_LAYERS } from "./place.js";
+import { tooManyLayers } from "./plan.js";
+import { PresentLayers } from "./present-layers.js";
+import { readNames } from "./read.js";
+import { type Naming, writeNaming } from "./repositories.js";
+import { removeIdleMarks, retractLayers } from "./retract.js";
+import { Session } from "./session.js";
+import {
+  type StagedClaim,
+  sweepStaging,
+  sweepTemporaries,
+  tryClaim,
+} from "./staging.js";
+import type {
+  Claimed,
+  StoreWriter,
+  WaitOptions,
+  WriteOptions,
+} from "./writing.js";
+
+/**
+ * Begins to write: checks whose root it is, locks out dockerd, and removes what
+ * interrupted processes left.
+ */
+export async function beginWrite(
+  layout: Layout,
+  options: WriteOptions,
+): Promise<StoreWriter> {
+  return await attempt(`begin writing to ${layout.root}`, async () => {
+    const session = await Session.begin(layout, options);
+    try {
+      if (await hasState(layout)) {
+        await sweepStaging(layout);
+        await session.section(() => sweepTemporaries(layout), options.signal);
+      }
+      return new Writer(session, options);
+    } catch (error) {
+      await session.end(false);
+      throw error;
+    }
+  });
+}
+
+/** Whether tpull has ever written here. */
+async function hasState(layout: Layout): Promise<boolean> {
+  return (await readNames(layout.root)).includes(basename(layout.tpull));
+}
+
+class Writer implements StoreWriter {
+  readonly #session: Session;
+  readonly #layout: Layout;
+  readonly #options: WriteOptions;
+  readonly #claims: Set<StagedClaim> = new Set();
+  readonly #present: PresentLayers;
+  /** Committed here and not part of an image yet, in order. */
+  readonly #unused: Set<ChainId> = new Set();
+  #changed = false;
+  #commitFailed = false;
+  #keepUnused = false;
+  #ended = false;
+
+  constructor(session: Session, options: WriteOptions) {
+    this.#session = session;
+    this.#layout = session.layout;
+    this.#options = options;
+    this.#present = new PresentLayers(session);
+  }
+
+  async claimLayer(
+    chainId: ChainId,
+    options: WaitOptions = {},
+  ): Promise<Claimed> {
+    const signal = options.signal ?? this.#options.signal;
+    const onWait = options.onWait ?? this.#options.onWait;
+    return await attempt(`reserve the layer ${chainId}`, async () => {
+      for (let waited = false; ;) {
+        throwIfAborted(signal);
+        const present = await this.#present.find(chainId);
+        if (present !== undefined) return { present };
+        const { base } = await this.#session.staging();
+        const claim = await tryClaim(this.#layout, base, chainId);
+        if (typeof claim !== "string") return await this.#accept(claim);
+        if (claim === "gone") continue;
+        if (!waited) onWait?.("another tpull is writing the same layer");
+        waited = true;
+        await pause(LAYER_POLL_MS, signal);
+      }
+    });
+  }
+
+  async #accept(claim: StagedClaim): Promise<Claimed> {
+    try {
+      // Its last owner may have committed it between our two looks.
+      const present = await this.#present.find(claim.chainId);
+      if (present !== undefined) {
+        await claim.close();
+        return { present };
+      }
+      await claim.prepare();
+      this.#claims.add(claim);
+      return { claim };
+    } catch (error) {
+      await claim.close();
+      throw error;
+    }
+  }
+
+  async commitLayers(ready: readonly StagedLayer[]): Promise<LayerRecord[]> {
+    if (ready.length === 0) return [];
+    return await attempt("store layers", async () => {
+      try {
+        return await commitGroup(
+          this.#session,
+          ready,
+          (chainId) => this.#present.find(chainId),
+          (record) => {
+            this.#present.add(record);
+            this.#unused.add(record.chainId);
+          },
+        );
+      } catch (error) {
+        this.#commitFailed = true;
+        throw error;
+      }
+    });
+  }
+
+  async recordDistribution(
+    entries: readonly DistributionEntry[],
+  ): Promise<void> {
+    await attempt("note where the layers came from", async () => {
+      await this.#change(() => writeDistribution(this.#layout, entries));
+    });
+  }
+
+  async putImage(image: {
+    config: Uint8Array;
+    imageId: ImageId;
+  }): Promise<void> {
+    const { config, imageId } = image;
+    const actual = digestOf(config) as string;
+    if (actual !== imageId) {
+      throw new TpullError(
+        "IMAGE_ID_MISMATCH",
+        `the config has the digest ${actual} and not ${imageId}`,
+        { details: { expected: imageId, actual } },
+      );
+    }
+    const chain = layersOfConfig(config);
+    if (chain.length > MAX_LAYERS) throw tooManyLayers(chain.length);
+    await attempt(`store the image ${imageId}`, async () => {
+      await this.#change(async () => {
+        await this.#requireLayers(imageId, chain);
+        return await writeImageConfig(this.#layout, imageId, config);
+      });
+    });
+    for (const chainId of chain) {
+      if (this.#unused.delete(chainId)) this.#changed = true;
+    }
+  }
+
+  async #requireLayers(imageId: ImageId, chain: ChainId[]): Promise<void> {
+    const top = chain.at(-1);
+    if (top === undefined) return;
+    const present = await readChain(this.#layout, top);
+    if (present?.length === chain.length) return;
+    throw new TpullError(
+      "IMAGE_LAYERS_MISSING",
+      `the image ${imageId} cannot be stored before all of its ${chain.length} layers`,
+      {
+        hint: "Pull the image again: a layer was removed in the meantime.",
+        retryable: true,
+      },
+    );
+  }
+
+  async tagImage(
+    imageId: ImageId,
+    naming: Naming,
+  ): Promise<{ changed: boolean }> {
+    return await attempt(`name the image ${imageId}`, async () => {
+      const changed = await this.#change(async () => {
+        if ((await readImageConfig(this.#layout, imageId)) === undefined) {
+          throw new TpullError(
+            "IMAGE_NOT_IN_STORE",
+            `there is no image ${imageId} in ${this.#layout.root} to be named ${naming.repository}`,
+          );
+        }
+        return await writeNaming(this.#layout, imageId, naming);
+      });
+      return { changed };
+    });
+  }
+
+  keepUnusedLayers(): void {
+    this.#keepUnused = true;
+  }
+
+  /** Runs a step in the section and notes whether it changed the store. */
+  async #change(step: () => Promise<boolean>): Promise<boolean> {
+    const changed = await this.#session.section(step, this.#session.signal);
+    if (changed) this.#changed = true;
+    return changed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    const failures: unknown[] = [];
+    const steps = [
+      () => this.#discardClaims(),
+      () => this.#present.release(),
+      () => this.#retractUnused(),
+      () => this.#session.end(this.#changed),
+    ];
+    for (const step of steps) {
+      await attempt(`clean up in ${this.#layout.root}`, step).catch(
+        (error: unknown) => failures.push(error),
+      );
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #discardClaims(): Promise<void> {
+    for (const claim of this.#claims) await claim.discard();
+  }
+
+  async #retractUnused(): Promise<void> {
+    const unused = [...this.#unused];
+    if (unused.length > 0 && this.#keepUnused) {
+      this.#changed = true;
+      return;
+    }
+    if (unused.length === 0 && !this.#commitFailed) return;
+    await this.#session.section(async () => {
+      const staying = await retractLayers(this.#session, unused);
+      if (staying.length > 0) this.#changed = true;
+      await removeIdleMarks(this.#session);
+    });
+  }
+}

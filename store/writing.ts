@@ -1,0 +1,51 @@
+/** What a writing session offers. */
+import type { ChainId, ImageId } from "./digest.js";
+import type { DistributionEntry } from "./distribution.js";
+import type { LayerClaim, LayerRecord, StagedLayer } from "./layers.js";
+import type { Naming } from "./repositories.js";
+import type { SessionOptions } from "./session.js";
+
+export interface WaitOptions {
+  signal?: AbortSignal | undefined;
+  /** Told once when another process works on what is wanted, with the reason for people. */
+  onWait?: ((reason: string) => void) | undefined;
+}
+
+export interface WriteOptions extends SessionOptions, WaitOptions {}
+
+/** Either the layer is in the store (and stays while the session lasts), or it is ours to write. */
+export type Claimed =
+  { readonly present: LayerRecord } | { readonly claim: LayerClaim };
+
+/** The right to write to a store. Disposing ends it, and undoes what did not become part of an image. */
+export interface StoreWriter extends AsyncDisposable {
+  /**
+   * Reserves a layer, unless it is there. Waits while another process writes
+   * the same layer, then reuses it or takes over.
+   * @throws TpullError `ABORTED`
+   */
+  claimLayer(chainId: ChainId, options?: WaitOptions): Promise<Claimed>;
+  /**
+   * Makes staged layers part of the store: all their data is durable before
+   * the first of them is visible. A parent is in the store or earlier in the list.
+   * @returns the layers as they are in the store, in the same order
+   * @throws TpullError `TOO_MANY_LAYERS`, `LAYER_PARENT_MISSING`, `DISK_FULL`, `STORE_IO_FAILED`
+   */
+  commitLayers(ready: readonly StagedLayer[]): Promise<LayerRecord[]>;
+  /** Notes where layers came from, new ones and reused ones. */
+  recordDistribution(entries: readonly DistributionEntry[]): Promise<void>;
+  /**
+   * Files an image's config. Its layers must be in the store.
+   * @throws TpullError `IMAGE_ID_MISMATCH`, `IMAGE_CONFIG_INVALID`,
+   * `IMAGE_LAYERS_MISSING`, `TOO_MANY_LAYERS`
+   */
+  putImage(image: { config: Uint8Array; imageId: ImageId }): Promise<void>;
+  /**
+   * Gives an image its names, in one step.
+   * @returns whether any name was new or pointed elsewhere
+   * @throws TpullError `IMAGE_NOT_IN_STORE`, `REPOSITORIES_INVALID`, `REPOSITORY_NAME_AMBIGUOUS`
+   */
+  tagImage(imageId: ImageId, naming: Naming): Promise<{ changed: boolean }>;
+  /** Lets committed layers stay when the session ends without an image that uses them: the next pull of it is shorter. */
+  keepUnusedLayers(): void;
+}

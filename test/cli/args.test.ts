@@ -1,0 +1,143 @@
+import { describe, expect, it, test } from "vitest";
+import { parseCommandLine } from "#src/cli/args.js";
+
+function pull(...argv: string[]) {
+  const request = parseCommandLine(argv);
+  if (request.command !== "pull") throw new Error(request.command);
+  return request;
+}
+
+describe("the command", () => {
+  test.each([
+    [["nginx"], ["nginx"]],
+    [["pull", "nginx"], ["nginx"]],
+    [["pull", "images"], ["images"]],
+    [["images"], ["images"]],
+    [["pull", "pull"], ["pull"]],
+    [
+      ["nginx", "pull"],
+      ["nginx", "pull"],
+    ],
+    [["--", "pull"], ["pull"]],
+    [["pull", "--", "--quiet"], ["--quiet"]],
+    [
+      ["a", "b", "a"],
+      ["a", "b"],
+    ],
+    [["constructor"], ["constructor"]],
+  ])("%j pulls %j", (argv, images) => {
+    expect(pull(...argv).images).toEqual(images);
+  });
+
+  it("may follow options", () => {
+    const request = pull("--root", "/r", "pull", "demo");
+    expect(request).toEqual({
+      command: "pull",
+      images: ["demo"],
+      flags: { root: "/r" },
+    });
+  });
+
+  test.each([
+    [["--version"], { command: "version" }],
+    [["version"], { command: "version" }],
+    [["nginx", "--version"], { command: "version" }],
+    [["--help"], { command: "help", topic: undefined }],
+    [["help"], { command: "help", topic: undefined }],
+    [["nginx", "-h"], { command: "help", topic: undefined }],
+    [["pull", "--help"], { command: "help", topic: "pull" }],
+    [["help", "pull"], { command: "help", topic: "pull" }],
+    [["help", "demo", "--help"], { command: "help", topic: "demo" }],
+    [["--wrong", "--concurrency=x", "--help"], { command: "help" }],
+    [["--help", "--version"], { command: "help", topic: undefined }],
+    [["demo", "--root", "d"], { command: "demo", flags: { root: "d" } }],
+  ])("%j", (argv, request) => {
+    expect(parseCommandLine(argv)).toEqual(request);
+  });
+});
+
+describe("options", () => {
+  it("stand before, between and behind images, in both spellings", () => {
+    const request = pull(
+      ...["--root=/a=b", "x", "--platform", "linux/arm64", "y"],
+      ...["--concurrency", "64", "--progress=json"],
+    );
+    expect(request.images).toEqual(["x", "y"]);
+    expect(request.flags).toEqual({
+      root: "/a=b",
+      platform: "linux/arm64",
+      concurrency: 64,
+      progress: "json",
+    });
+  });
+
+  it("knows -q, also beside progress modes that print no more than it", () => {
+    expect(pull("-q", "x").flags).toEqual({ quiet: true });
+    expect(pull("x", "-q", "--progress", "none").flags.quiet).toBe(true);
+    expect(pull("x", "--quiet", "--progress", "auto").flags.quiet).toBe(true);
+  });
+
+  it("lets the last of several count", () => {
+    expect(pull("--concurrency=2", "x", "--concurrency=3").flags).toEqual({
+      concurrency: 3,
+    });
+  });
+
+  it("takes a value with a dash in front only behind =", () => {
+    expect(pull("--root=-odd", "x").flags.root).toBe("-odd");
+  });
+});
+
+describe("usage errors", () => {
+  test.each([
+    [[], "no image is named"],
+    [["pull"], "no image is named"],
+    [[""], "the name of an image is empty"],
+    [
+      ["--concurency", "3", "x"],
+      'unknown option "--concurency" (did you mean --concurrency?)',
+    ],
+    [["--quite", "x"], 'unknown option "--quite" (did you mean --quiet?)'],
+    [["--plat=a", "x"], 'unknown option "--plat" (did you mean --platform?)'],
+    [["--__proto__", "x"], 'unknown option "--__proto__"'],
+    [["-x", "y"], 'unknown option "-x"'],
+    [["x", "--root"], "--root needs a value: --root DIR"],
+    [["x", "--root="], "the value of --root is empty"],
+    [["x", "--root", ""], "the value of --root is empty"],
+    [
+      ["--root", "-q", "x"],
+      '--root needs a value, but "-q" follows (write --root=DIR for a value that begins with "-")',
+    ],
+    [["--quiet=yes", "x"], "--quiet takes no value"],
+    [
+      ["--progress", "jsno", "x"],
+      '--progress is one of auto, tty, plain, json, none, not "jsno" (did you mean json?)',
+    ],
+    ...["0", "65", "1.5", "1e1", "0x3", "many", "9999999999"].map(
+      (value): [string[], string] => [
+        [`--concurrency=${value}`, "x"],
+        `--concurrency is a whole number from 1 to 64, not "${value}"`,
+      ],
+    ),
+    [
+      ["-q", "--progress", "json", "x"],
+      "--quiet and --progress json exclude each other",
+    ],
+    [
+      ["-q", "--progress", "plain", "x"],
+      "--quiet and --progress plain exclude each other",
+    ],
+    [
+      ["demo", "--platform", "x"],
+      "--platform is not an option of 'tpull demo'",
+    ],
+    [["demo", "x"], "unexpected argument \"x\" of 'tpull demo'"],
+    [["version", "x"], "unexpected argument \"x\" of 'tpull version'"],
+    [["help", "pul"], '"pul" is not a command (did you mean pull?)'],
+    [["help", "pull", "x"], "unexpected argument \"x\" of 'tpull help'"],
+  ] as [string[], string][])("%j: %s", (argv, message) => {
+    expect(() => parseCommandLine(argv)).toThrow(
+      expect.objectContaining({ code: "USAGE", message }),
+    );
+  });
+});

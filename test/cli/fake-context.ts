@@ -1,0 +1,60 @@
+// The process as `main` sees it, with streams that remember and a pull that does as it is told.
+import { EventEmitter } from "node:events";
+import type { CliContext } from "#src/cli/context.js";
+
+export class FakeStream extends EventEmitter {
+  text = "";
+  readonly isTTY: boolean;
+  columns = 80;
+  rows = 24;
+
+  constructor(isTTY = false) {
+    super();
+    this.isTTY = isTTY;
+  }
+
+  write(text: string): boolean {
+    this.text += text;
+    return true;
+  }
+}
+
+type PullAll = Awaited<ReturnType<CliContext["loadPull"]>>["pullAll"];
+type RunDemo = Awaited<ReturnType<CliContext["loadDemo"]>>["runDemo"];
+
+export interface Fakes {
+  stdout: FakeStream;
+  stderr: FakeStream;
+  signals: EventEmitter;
+  /** Statuses with which the process was ended at once. */
+  exits: number[];
+  context: CliContext;
+}
+
+export function fakes(
+  parts: {
+    pullAll?: PullAll;
+    runDemo?: RunDemo;
+    env?: Record<string, string>;
+  } = {},
+): Fakes {
+  const stdout = new FakeStream();
+  const stderr = new FakeStream();
+  const signals = new EventEmitter();
+  const exits: number[] = [];
+  const refuse = (): never => {
+    throw new Error("nothing was to be loaded");
+  };
+  const context: CliContext = {
+    stdout,
+    stderr,
+    signals,
+    env: parts.env ?? {},
+    user: () => ({ uid: 1000, home: "/home/u" }),
+    exit: (status) => exits.push(status),
+    now: () => 0,
+    loadPull: async () => ({ pullAll: parts.pullAll ?? refuse() }),
+    loadDemo: async () => ({ runDemo: parts.runDemo ?? refuse() }),
+  };
+  return { stdout, stderr, signals, exits, context };
+}

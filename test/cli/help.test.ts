@@ -1,0 +1,84 @@
+import { describe, expect, it, test } from "vitest";
+import { helpText } from "#src/cli/help.js";
+import { DEFAULT_CONCURRENCY } from "#src/pull.js";
+import { COMMANDS, OPTIONS, type CommandName } from "#src/cli/options.js";
+
+const commands = Object.keys(COMMANDS) as CommandName[];
+
+test("tpull --help", () => {
+  expect(helpText())
+    .toBe(`tpull - pull container images into a docker data root, without a daemon
+
+Usage:
+  tpull [pull] [options] IMAGE...
+  tpull demo [options]
+  tpull help [COMMAND]
+  tpull version
+
+Commands:
+  pull     pull images (the word may be left out)
+  demo     pull a small image from a registry inside tpull, explained
+  help     explain tpull or one command
+  version  print the version
+
+Arguments:
+  IMAGE  [host[:port]/]repository[:tag][@digest], read as docker reads it:
+         docker.io, library/ and :latest may be left out
+
+Options:
+      --root DIR       data root to write to (default: $TPULL_ROOT, else
+                       /var/lib/tpull as root and
+                       \${XDG_DATA_HOME:-~/.local/share}/tpull otherwise)
+      --platform P     os/arch[/variant] of the image to choose (default: this
+                       machine's)
+      --concurrency N  layers in flight at once, 1 to 64 (default: 4)
+  -q, --quiet          print only the canonical name of each image (and errors)
+      --progress MODE  auto, tty (bars), plain (docker's transcript), json (one
+                       event a line), or none (results only) (default: auto: tty
+                       on a terminal, plain elsewhere and where $CI is set)
+      --version        print the version
+  -h, --help           print this help
+
+Examples:
+  tpull nginx:latest                      # from docker.io/library
+  tpull --root /srv/data nginx redis:7    # two into one data root
+  tpull -q --platform linux/arm64 alpine  # prints only the name
+  tpull --progress json alpine >events    # for programs
+
+Environment:
+  TPULL_ROOT   data root when --root is not given
+  TPULL_DEBUG  1 prints the stack of what is a defect in tpull
+
+Exit status:
+  0         every image is in the data root
+  1         an image failed; the others are there nevertheless
+  2         the command line is wrong; nothing was done
+  130, 143  stopped by Ctrl-C, by SIGTERM (141: nobody reads stdout)
+`);
+});
+
+describe.each([undefined, ...commands])("help of %s", (command) => {
+  it("fits 80 columns and ends every line cleanly", () => {
+    for (const line of helpText(command).split("\n")) {
+      expect(line.length, line).toBeLessThanOrEqual(80);
+      expect(line).toBe(line.trimEnd());
+    }
+  });
+
+  it("shows the options that the command takes, and no others", () => {
+    const text = helpText(command);
+    for (const [name, spec] of Object.entries(OPTIONS)) {
+      const takers: readonly string[] = spec.commands;
+      const takes = takers.length === 0 || takers.includes(command ?? "pull");
+      expect(text.includes(` --${name}`), name).toBe(takes);
+    }
+  });
+});
+
+test("the default of --concurrency is the pull's", () => {
+  expect(OPTIONS.concurrency.default).toBe(String(DEFAULT_CONCURRENCY));
+});
+
+test("the demo has a default root of its own", () => {
+  expect(helpText("demo")).not.toContain("TPULL_ROOT");
+});

@@ -55,7 +55,10 @@ export class CommitQueue {
       } else if (this.#failed.has(parent)) {
         reject(this.#failed.get(parent));
       } else {
-        this.#waiting.set(parent, [...(this.#waiting.get(parent) ?? []), entry]);
+        this.#waiting.set(parent, [
+          ...(this.#waiting.get(parent) ?? []),
+          entry,
+        ]);
       }
     });
   }

@@ -1,3 +1,11 @@
+import type { Digest } from "../store/index.js";
+
+/** What the opener of an early blob passes on to the registry client. */
+export interface EarlyHooks {
+  readonly signal: AbortSignal;
+  readonly onResume: () => void;
+}
+
 /**
  * A blob whose request goes out before anybody reads it: layers are asked for
  * together with the config, and the answer waits in the socket until the
@@ -7,9 +15,20 @@ export class EarlyBlob implements AsyncIterable<Uint8Array> {
   readonly #stop = new AbortController();
   readonly #chunks: AsyncIterator<Uint8Array>;
   #first: Promise<IteratorResult<Uint8Array>> | undefined;
+  /** Whether the bytes came over more than one connection so far. */
+  resumed = false;
+  /** Told when they do from now on. */
+  onResume: (() => void) | undefined;
 
-  constructor(open: (signal: AbortSignal) => AsyncIterable<Uint8Array>) {
-    this.#chunks = open(this.#stop.signal)[Symbol.asyncIterator]();
+  constructor(open: (hooks: EarlyHooks) => AsyncIterable<Uint8Array>) {
+    const hooks = {
+      signal: this.#stop.signal,
+      onResume: () => {
+        this.resumed = true;
+        this.onResume?.();
+      },
+    };
+    this.#chunks = open(hooks)[Symbol.asyncIterator]();
     this.#first = this.#chunks.next();
     // A failure is news for the reader; without one it is not worth a crash.
     this.#first.catch(() => undefined);
@@ -33,5 +52,26 @@ export class EarlyBlob implements AsyncIterable<Uint8Array> {
   cancel(): void {
     this.#stop.abort();
     this.#chunks.return?.().catch(() => undefined);
+  }
+}
+
+/** The early blobs of an image: each goes to the first that asks for it, the rest are given up. */
+export class EarlyBlobs implements AsyncDisposable {
+  readonly #blobs = new Map<Digest, EarlyBlob>();
+
+  add(digest: Digest, open: () => EarlyBlob): void {
+    if (!this.#blobs.has(digest)) this.#blobs.set(digest, open());
+  }
+
+  /** Who takes a blob reads or cancels it. */
+  take(digest: Digest): EarlyBlob | undefined {
+    const blob = this.#blobs.get(digest);
+    this.#blobs.delete(digest);
+    return blob;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const blob of this.#blobs.values()) blob.cancel();
+    this.#blobs.clear();
   }
 }

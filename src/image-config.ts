@@ -17,7 +17,9 @@ export interface ImageConfig {
 }
 
 function invalid(message: string, hint?: string): TpullError {
-  return new TpullError("CONFIG_INVALID", `the image's config ${message}`, { hint });
+  return new TpullError("CONFIG_INVALID", `the image's config ${message}`, {
+    hint,
+  });
 }
 
 type Json = Record<string, unknown>;
@@ -25,14 +27,18 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-const text = (value: unknown): string => (typeof value === "string" ? value : "");
+const text = (value: unknown): string =>
+  typeof value === "string" ? value : "";
 
 /**
  * @param bytes the config blob, verified against its digest
  * @param layerCount number of layers in the manifest
  * @throws TpullError `CONFIG_INVALID`, `PLATFORM_UNSUPPORTED_IMAGE`, `TOO_MANY_LAYERS`, `DIGEST_INVALID`
  */
-export function parseImageConfig(bytes: Uint8Array, layerCount: number): ImageConfig {
+export function parseImageConfig(
+  bytes: Uint8Array,
+  layerCount: number,
+): ImageConfig {
   let config: unknown;
   try {
     config = JSON.parse(Buffer.from(bytes).toString("utf8"));
@@ -42,28 +48,44 @@ export function parseImageConfig(bytes: Uint8Array, layerCount: number): ImageCo
   if (!isObject(config)) throw invalid("is not a JSON object");
   const os = text(config["os"]);
   if (os !== "" && os.toLowerCase() !== "linux") {
-    throw new TpullError("PLATFORM_UNSUPPORTED_IMAGE", `the image is made for ${os}; a Linux data root holds Linux images only`);
+    throw new TpullError(
+      "PLATFORM_UNSUPPORTED_IMAGE",
+      `the image is made for ${os}; a Linux data root holds Linux images only`,
+    );
   }
   const rootfs = config["rootfs"];
   if (!isObject(rootfs)) {
-    throw invalid("has no rootfs", "It is not the config of a container image.");
+    throw invalid(
+      "has no rootfs",
+      "It is not the config of a container image.",
+    );
   }
   const listed = rootfs["diff_ids"] ?? [];
   if (!Array.isArray(listed)) throw invalid("has no list of diff IDs");
-  const diffIds = listed.map((id, index) => parseDiffId(id, `diff ID ${index + 1} of the image's config`));
+  const diffIds = listed.map((id, index) =>
+    parseDiffId(id, `diff ID ${index + 1} of the image's config`),
+  );
   if (diffIds.length !== layerCount) {
     throw invalid(`names ${diffIds.length} layers, the manifest ${layerCount}`);
   }
   if (diffIds.length > MAX_LAYERS) {
-    throw new TpullError("TOO_MANY_LAYERS", `the image has ${diffIds.length} layers; docker's overlay2 store takes at most ${MAX_LAYERS}`, {
-      hint: "Ask its publisher for a squashed image.",
-    });
+    throw new TpullError(
+      "TOO_MANY_LAYERS",
+      `the image has ${diffIds.length} layers; docker's overlay2 store takes at most ${MAX_LAYERS}`,
+      {
+        hint: "Ask its publisher for a squashed image.",
+      },
+    );
   }
   const history = config["history"] ?? [];
   if (!Array.isArray(history)) throw invalid("has a history that is no list");
-  const filled = history.filter((step) => !(isObject(step) && step["empty_layer"] === true)).length;
+  const filled = history.filter(
+    (step) => !(isObject(step) && step["empty_layer"] === true),
+  ).length;
   if (filled > diffIds.length) {
-    throw invalid(`has ${filled} history steps with a layer but ${diffIds.length} layers`);
+    throw invalid(
+      `has ${filled} history steps with a layer but ${diffIds.length} layers`,
+    );
   }
   const variant = text(config["variant"]);
   const osVersion = text(config["os.version"]);

@@ -20,7 +20,7 @@ import {
   shortId,
 } from "../store/index.js";
 import { CommitQueue } from "./commit-queue.js";
-import type { EarlyBlob } from "./early-blob.js";
+import type { EarlyBlobs } from "./early-blob.js";
 import type { LayerSource, LayerState } from "./events.js";
 import type { Descriptor } from "./registry/manifest.js";
 import type { RegistryClient, Repository } from "./registry/client.js";
@@ -34,8 +34,8 @@ export interface LayerRequest {
   readonly diffId: DiffId;
   readonly chainId: ChainId;
   readonly parent: ChainId | undefined;
-  /** The blob, if its request is on its way already. */
-  readonly early?: EarlyBlob | undefined;
+  /** Blobs whose requests are on their way already. */
+  readonly early: EarlyBlobs;
   /** The image that asks; its end withdraws the request. */
   readonly signal: AbortSignal;
   readonly listener: LayerListener;
@@ -68,6 +68,10 @@ interface Job {
   };
   state: LayerState;
   bytes: number;
+  /** The blob came over more than one connection. */
+  resumed: boolean;
+  /** Whether a wrong blob may be fetched once more. */
+  again: boolean;
 }
 
 export interface LayerJobsOptions {
@@ -115,12 +119,17 @@ export class LayerJobs {
       return known === undefined;
     });
     const stored = await this.#stored(fresh);
-    const bySize = fresh.toSorted((a, b) => b.descriptor.size - a.descriptor.size);
+    const bySize = fresh.toSorted(
+      (a, b) => b.descriptor.size - a.descriptor.size,
+    );
     for (const request of bySize) {
       const job = jobs.get(request);
       if (job) void this.#start(job, stored.has(request.chainId));
     }
-    const outcomes = requests.map((request) => jobs.get(request)?.outcome ?? Promise.reject(new Error("no job")));
+    const outcomes = requests.map(
+      (request) =>
+        jobs.get(request)?.outcome ?? Promise.reject(new Error("no job")),
+    );
     // All are awaited, so that nothing of a failed image is still at work afterwards.
     const settled = Promise.allSettled(outcomes);
     try {
@@ -163,16 +172,23 @@ export class LayerJobs {
       settle: settle as unknown as Job["settle"],
       state: "waiting",
       bytes: 0,
+      resumed: false,
+      again: true,
     };
     this.#jobs.set(request.chainId, job);
-    if (!this.#byDiffId.has(request.diffId)) this.#byDiffId.set(request.diffId, job);
+    if (!this.#byDiffId.has(request.diffId))
+      this.#byDiffId.set(request.diffId, job);
     return job;
   }
 
   #listen(job: Job, request: LayerRequest): void {
     job.listeners.add(request.listener);
     request.listener.state(job.state);
-    request.signal.addEventListener("abort", () => this.#withdraw(job, request.listener), { once: true });
+    request.signal.addEventListener(
+      "abort",
+      () => this.#withdraw(job, request.listener),
+      { once: true },
+    );
   }
 
   #withdraw(job: Job, listener: LayerListener): void {
@@ -187,18 +203,17 @@ export class LayerJobs {
   }
 
   async #start(job: Job, stored: boolean): Promise<void> {
-    const { chainId, early } = job.request;
+    const { chainId } = job.request;
     try {
       const outcome = await this.#run(job, stored);
-      if (outcome.source !== "fetched") early?.cancel();
       this.#queue.seen(chainId);
       this.#setState(job, outcome.source === "reused" ? "exists" : "complete");
       job.settle.resolve(outcome);
     } catch (error) {
-      early?.cancel();
       // A later image of this run may ask for the layer again.
       this.#jobs.delete(chainId);
-      if (this.#byDiffId.get(job.request.diffId) === job) this.#byDiffId.delete(job.request.diffId);
+      if (this.#byDiffId.get(job.request.diffId) === job)
+        this.#byDiffId.delete(job.request.diffId);
       this.#queue.fail(chainId, error);
       job.settle.reject(error);
     }
@@ -221,9 +236,16 @@ export class LayerJobs {
   }
 
   /** The other process is done with the layer: it is there, or ours to fetch after all. */
-  async #afterWait(job: Job, claimed: Claimed, twin: LayerRecord | undefined): Promise<LayerOutcome> {
+  async #afterWait(
+    job: Job,
+    claimed: Claimed,
+    twin: LayerRecord | undefined,
+  ): Promise<LayerOutcome> {
     if ("present" in claimed) return this.#finish(job, claimed);
-    return this.#finish(job, await this.#limit(() => this.#stage(job, claimed.claim, twin)));
+    return this.#finish(
+      job,
+      await this.#limit(() => this.#stage(job, claimed.claim, twin)),
+    );
   }
 
   async #claimAndStage(
@@ -245,59 +267,86 @@ export class LayerJobs {
     });
     const claimed = await Promise.race([claiming, busy]);
     if (claimed === "busy") return { waiting: claiming };
-    return "present" in claimed ? claimed : this.#stage(job, claimed.claim, twin);
+    return "present" in claimed
+      ? claimed
+      : this.#stage(job, claimed.claim, twin);
   }
 
   async #finish(job: Job, staged: StagedJob | Present): Promise<LayerOutcome> {
-    if ("present" in staged) return { record: staged.present, source: "reused", bytes: 0 };
+    if ("present" in staged)
+      return { record: staged.present, source: "reused", bytes: 0 };
     await using _claim: LayerClaim = staged.staged.claim;
     this.#setState(job, "staged");
     const record = await this.#queue.add(staged.staged);
     return { record, source: staged.source, bytes: job.bytes };
   }
 
-  async #stage(job: Job, claim: LayerClaim, twin: LayerRecord | undefined): Promise<StagedJob> {
+  async #stage(
+    job: Job,
+    claim: LayerClaim,
+    twin: LayerRecord | undefined,
+  ): Promise<StagedJob | Present> {
+    const { descriptor } = job.request;
     try {
-      const { request } = job;
       const staged =
-        twin === undefined ? await this.#fetch(job, claim) : await this.#copy(job, claim, twin);
+        twin === undefined
+          ? await this.#fetch(job, claim)
+          : await this.#copy(job, claim, twin);
       for (const warning of staged.warnings) {
         const [code, what] = WARNINGS[warning.kind];
         const more = warning.count > 1 ? ` and ${warning.count - 1} more` : "";
-        const message = `layer ${shortId(request.descriptor.digest)}: ${what}: ${warning.example}${more}`;
+        const message = `layer ${shortId(descriptor.digest)}: ${what}: ${warning.example}${more}`;
         for (const listener of job.listeners) listener.warning(code, message);
       }
       return { staged, source: twin === undefined ? "fetched" : "copied" };
     } catch (error) {
       await claim.discard();
-      throw inLayer(error, job.request.descriptor);
+      // Joining the parts of a broken download may be what went wrong, or the
+      // copy's source is damaged: the blob as a whole deserves one more try.
+      if (
+        job.again &&
+        (job.resumed || twin !== undefined) &&
+        WRONG_BYTES.has(codeOf(error))
+      ) {
+        job.again = false;
+        job.resumed = false;
+        job.bytes = 0;
+        for (const listener of job.listeners) {
+          listener.retry(
+            1,
+            0,
+            `${shortId(descriptor.digest)} did not arrive whole; from the beginning`,
+          );
+        }
+        const writer = await this.#options.writer();
+        const claimed = await writer.claimLayer(job.request.chainId, {
+          signal: job.stop.signal,
+        });
+        return "present" in claimed
+          ? claimed
+          : this.#stage(job, claimed.claim, undefined);
+      }
+      throw inLayer(error, descriptor);
     }
   }
 
   async #fetch(job: Job, claim: LayerClaim): Promise<Staged> {
-    const { stager, client } = this.#options;
-    const { repository, descriptor, diffId, parent, early } = job.request;
+    const { stager } = this.#options;
+    const { descriptor, diffId, parent } = job.request;
+    const { signal } = job.stop;
     const wide = this.#isCritical(job);
     this.#setState(job, "downloading");
     let reported = 0;
-    const chunks =
-      early ??
-      client.blob(repository, descriptor, {
-        signal: job.stop.signal,
-        onRetry: ({ attempt, delayMs, reason }) => {
-          for (const listener of job.listeners) listener.retry(attempt, delayMs, reason);
-        },
-      });
     const report = (now: number): void => {
       reported = now;
       for (const listener of job.listeners) listener.progress(job.bytes);
     };
     return stager.blob(
       claim,
-      chunks,
+      this.#chunks(job),
       { digest: descriptor.digest, size: descriptor.size, diffId, parent },
       {
-        signal: job.stop.signal,
+        signal,
         wide,
         onBytes: (bytes) => {
           job.bytes += bytes;
@@ -312,12 +361,43 @@ export class LayerJobs {
     );
   }
 
+  /** The blob's bytes: of the request that is under way already, or of a new one. */
+  #chunks(job: Job): AsyncIterable<Uint8Array> {
+    const { repository, descriptor } = job.request;
+    const early = job.request.early.take(descriptor.digest);
+    if (early !== undefined) {
+      job.resumed = early.resumed;
+      early.onResume = () => {
+        job.resumed = true;
+      };
+      job.stop.signal.addEventListener("abort", () => early.cancel(), {
+        once: true,
+      });
+      return early;
+    }
+    return this.#options.client.blob(repository, descriptor, {
+      signal: job.stop.signal,
+      onRetry: ({ attempt, delayMs, reason }) => {
+        for (const listener of job.listeners)
+          listener.retry(attempt, delayMs, reason);
+      },
+      onResume: () => {
+        job.resumed = true;
+      },
+    });
+  }
+
   async #copy(job: Job, claim: LayerClaim, twin: LayerRecord): Promise<Staged> {
     this.#setState(job, "extracting");
     const { diffId, parent } = job.request;
-    return this.#options.stager.copy(claim, this.#options.store.storedLayer(twin), { diffId, parent }, {
-      signal: job.stop.signal,
-    });
+    return this.#options.stager.copy(
+      claim,
+      this.#options.store.storedLayer(twin),
+      { diffId, parent },
+      {
+        signal: job.stop.signal,
+      },
+    );
   }
 
   /** A layer with the same tar that is, or is about to be, in the store under other parents. */
@@ -344,7 +424,12 @@ export class LayerJobs {
   #isCritical(job: Job): boolean {
     let rest = 0;
     for (const other of this.#jobs.values()) {
-      if (other === job || other.state === "complete" || other.state === "exists") continue;
+      if (
+        other === job ||
+        other.state === "complete" ||
+        other.state === "exists"
+      )
+        continue;
       rest += other.request.descriptor.size - other.bytes;
     }
     const { cores } = this.#options;
@@ -363,8 +448,23 @@ interface StagedJob {
 
 const WARNINGS = {
   device: ["DEVICE_SKIPPED", "devices can only be made by root; left out"],
-  xattr: ["XATTR_SKIPPED", "extended attributes the system would not take; left out"],
+  xattr: [
+    "XATTR_SKIPPED",
+    "extended attributes the system would not take; left out",
+  ],
 } as const;
+
+/** Failures that the bytes on their way, rather than the image, may be the reason for. */
+const WRONG_BYTES = new Set([
+  "DIGEST_MISMATCH",
+  "SIZE_MISMATCH",
+  "DIFF_ID_MISMATCH",
+  "LAYER_DAMAGED",
+]);
+
+function codeOf(error: unknown): string {
+  return isTpullError(error) ? error.code : "";
+}
 
 function isAborted(error: unknown): boolean {
   return isTpullError(error) && error.code === "ABORTED";
@@ -372,7 +472,12 @@ function isAborted(error: unknown): boolean {
 
 /** The error with the layer it is about, which the stages below do not know. */
 function inLayer(error: unknown, { digest, size }: Descriptor): unknown {
-  if (!isTpullError(error) || isAborted(error) || error.details.layer !== undefined) return error;
+  if (
+    !isTpullError(error) ||
+    isAborted(error) ||
+    error.details.layer !== undefined
+  )
+    return error;
   return new TpullError(error.code, `layer ${digest}: ${error.message}`, {
     hint: error.hint,
     cause: error.cause,

@@ -3,10 +3,20 @@
  * index (also one inside another) to the wanted platform.
  */
 import { type Digest, TpullError } from "../store/index.js";
-import { type Platform, choosePlatform, formatPlatform, listPlatforms } from "./platform.js";
+import {
+  type Platform,
+  choosePlatform,
+  formatPlatform,
+  listPlatforms,
+} from "./platform.js";
 import { type Reference, familiarName } from "./reference.js";
 import type { RegistryClient } from "./registry/client.js";
-import { type Descriptor, type ImageManifest, type Index, parseManifest } from "./registry/manifest.js";
+import {
+  type Descriptor,
+  type ImageManifest,
+  type Index,
+  parseManifest,
+} from "./registry/manifest.js";
 
 /** Deeper nesting of indexes is nothing that anybody builds on purpose. */
 const MAX_INDEX_DEPTH = 4;
@@ -41,7 +51,11 @@ export async function resolveImage(
   const { client, signal } = context;
   const asked = reference.digest ?? reference.tag ?? "latest";
   const top = await client.manifest(reference, asked, { signal });
-  let document = parseManifest(top.bytes, top.mediaType, familiarName(reference));
+  let document = parseManifest(
+    top.bytes,
+    top.mediaType,
+    familiarName(reference),
+  );
   let manifestDigest = top.digest;
   let bytes = top.bytes.length;
   let chosen = false;
@@ -52,15 +66,32 @@ export async function resolveImage(
     if (seen.has(entry.digest)) throw tooDeep(reference);
     seen.add(entry.digest);
     chosen ||= entry.platform !== undefined;
-    const next = await client.manifest(reference, entry.digest, { expected: entry, signal });
-    document = parseManifest(next.bytes, next.mediaType, `${familiarName(reference)} (${entry.digest})`);
+    const next = await client.manifest(reference, entry.digest, {
+      expected: entry,
+      signal,
+    });
+    document = parseManifest(
+      next.bytes,
+      next.mediaType,
+      `${familiarName(reference)} (${entry.digest})`,
+    );
     manifestDigest = next.digest;
     bytes += next.bytes.length;
   }
-  return { digest: top.digest, manifestDigest, manifest: document, chosen, bytes };
+  return {
+    digest: top.digest,
+    manifestDigest,
+    manifest: document,
+    chosen,
+    bytes,
+  };
 }
 
-function chooseEntry(index: Index, reference: Reference, wanted: Platform): Descriptor {
+function chooseEntry(
+  index: Index,
+  reference: Reference,
+  wanted: Platform,
+): Descriptor {
   const entries = index.manifests.map((descriptor) => ({
     descriptor,
     platform: wirePlatform(descriptor),
@@ -71,15 +102,26 @@ function chooseEntry(index: Index, reference: Reference, wanted: Platform): Desc
   throw new TpullError(
     "PLATFORM_NOT_FOUND",
     `no ${formatPlatform(wanted)} in ${familiarName(reference)}: ` +
-      (offered.length === 0 ? "its index names no platform" : `it has ${offered.join(", ")}`),
+      (offered.length === 0
+        ? "its index names no platform"
+        : `it has ${offered.join(", ")}`),
     {
-      hint: offered.length === 0 ? undefined : "Choose one of these with --platform.",
-      details: { image: familiarName(reference), expected: formatPlatform(wanted), offered },
+      hint:
+        offered.length === 0
+          ? undefined
+          : "Choose one of these with --platform.",
+      details: {
+        image: familiarName(reference),
+        expected: formatPlatform(wanted),
+        offered,
+      },
     },
   );
 }
 
-function wirePlatform({ platform }: Descriptor): Record<string, unknown> | undefined {
+function wirePlatform({
+  platform,
+}: Descriptor): Record<string, unknown> | undefined {
   return (
     platform && {
       os: platform.os,

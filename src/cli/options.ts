@@ -44,7 +44,7 @@ export const OPTIONS = {
     help: "data root to write to",
     default:
       "$TPULL_ROOT, else /var/lib/tpull as root and ${XDG_DATA_HOME:-~/.local/share}/tpull otherwise",
-    demoDefault: "a folder that the demo chooses and names",
+    demoDefault: "a fresh temporary folder",
     commands: ["pull", "demo"],
   },
   platform: {

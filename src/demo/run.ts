@@ -41,7 +41,9 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     );
     const { results } = await pullAll([reference], {
       root,
-      ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+      ...(options.concurrency === undefined
+        ? {}
+        : { concurrency: options.concurrency }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       ...(options.onEvent === undefined ? {} : { onEvent: options.onEvent }),
     });
@@ -87,7 +89,11 @@ async function temporaryRoot(): Promise<string> {
     }
   }
   if (isTpullError(refusal)) throw refusal;
-  throw new TpullError("ROOT_NOT_WRITABLE", "no temporary folder can be written", {
-    hint: "Name a folder with --root.",
-  });
+  throw new TpullError(
+    "ROOT_NOT_WRITABLE",
+    "no temporary folder can be written",
+    {
+      hint: "Name a folder with --root.",
+    },
+  );
 }

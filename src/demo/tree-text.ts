@@ -14,7 +14,12 @@ export async function treeText(root: string): Promise<string> {
   return `${lines.join("\n")}\n`;
 }
 
-async function draw(folder: string, indent: string, depth: number, lines: string[]): Promise<void> {
+async function draw(
+  folder: string,
+  indent: string,
+  depth: number,
+  lines: string[],
+): Promise<void> {
   const names = (await readdir(folder)).toSorted();
   const shown = names.slice(0, MOST_ENTRIES);
   const hidden = names.length - shown.length;

@@ -39,7 +39,8 @@ function isalCrc64(): Crc64 | undefined {
   };
   // The published check value; a library that disagrees is not used.
   crc.update(Buffer.from("123456789"));
-  const right = crc.base64() === Buffer.from("b90956c775a41001", "hex").toString("base64");
+  const right =
+    crc.base64() === Buffer.from("b90956c775a41001", "hex").toString("base64");
   crc.reset();
   return right ? crc : undefined;
 }

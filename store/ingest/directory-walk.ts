@@ -75,7 +75,10 @@ export function cleanName(name: string, what = "name"): CleanName {
     if (part === "" || part === ".") continue;
     if (part !== "..") parts.push(part);
     else if (parts.pop() === undefined) {
-      throw new TpullError("LAYER_INVALID", `the ${what} leads out of the layer`);
+      throw new TpullError(
+        "LAYER_INVALID",
+        `the ${what} leads out of the layer`,
+      );
     }
   }
   return { parts, path: parts.join("/") };
@@ -207,7 +210,10 @@ export class DirectoryWalk {
         }
         links += 1;
         if (links > MAX_LINKS) {
-          throw new TpullError("LAYER_INVALID", "its path runs through too many symbolic links");
+          throw new TpullError(
+            "LAYER_INVALID",
+            "its path runs through too many symbolic links",
+          );
         }
         if (target.startsWith("/")) {
           detour = true;

@@ -128,7 +128,10 @@ export class IsalGunzip implements Inflater {
 }
 
 function damaged(reason: string): TpullError {
-  return new TpullError("LAYER_INVALID", `the gzip stream is damaged: ${reason}`);
+  return new TpullError(
+    "LAYER_INVALID",
+    `the gzip stream is damaged: ${reason}`,
+  );
 }
 
 let usable: { library: Isal | undefined } | undefined;
@@ -144,7 +147,9 @@ export function usableIsal(): Isal | undefined {
 
 /** Inflates a known stream of two members, in pieces, and sees whether the result and the refusals are right. */
 function isalUsable(library: Isal): boolean {
-  const text = Buffer.from("tpull tries the library before it trusts it. ".repeat(400));
+  const text = Buffer.from(
+    "tpull tries the library before it trusts it. ".repeat(400),
+  );
   const whole = Buffer.concat([gzipSync(text), gzipSync(text)]);
   const run = (stream: Buffer): Buffer => {
     let at = 0;
@@ -157,7 +162,11 @@ function isalUsable(library: Isal): boolean {
     });
     const parts: Buffer[] = [];
     const into = Buffer.from(new ArrayBuffer(1000));
-    for (let length = gunzip.read(into); length > 0; length = gunzip.read(into)) {
+    for (
+      let length = gunzip.read(into);
+      length > 0;
+      length = gunzip.read(into)
+    ) {
       parts.push(Buffer.from(into.subarray(0, length)));
     }
     return Buffer.concat(parts);

@@ -50,5 +50,9 @@ export class ZlibGunzip extends PushInflater {
 
 function gzipError(cause: unknown): TpullError {
   const reason = (cause as Error).message.replace(/^zlib: /, "");
-  return new TpullError("LAYER_INVALID", `the gzip stream is damaged: ${reason}`, { cause });
+  return new TpullError(
+    "LAYER_INVALID",
+    `the gzip stream is damaged: ${reason}`,
+    { cause },
+  );
 }

@@ -49,7 +49,9 @@ function unsupported(name: string): TpullError {
   return new TpullError(
     "LAYER_INVALID",
     `the layer is compressed with ${name}, which tpull does not read`,
-    { hint: "Layers are gzip, zstd or plain tar; ask the publisher to rebuild the image." },
+    {
+      hint: "Layers are gzip, zstd or plain tar; ask the publisher to rebuild the image.",
+    },
   );
 }
 
@@ -60,7 +62,8 @@ function peek(source: ByteSource): { head: Uint8Array; whole: ByteSource } {
   if (first === undefined) {
     return { head: new Uint8Array(0), whole: { next: () => undefined } };
   }
-  if (first.length >= PEEK_BYTES) return { head: first, whole: withFirst(first, source) };
+  if (first.length >= PEEK_BYTES)
+    return { head: first, whole: withFirst(first, source) };
   let head = Uint8Array.from(first);
   while (head.length < PEEK_BYTES) {
     const more = source.next();

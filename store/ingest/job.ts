@@ -13,10 +13,27 @@ import type { Unpacked, UnpackTarget } from "./unpack.js";
  * already; the ring only carries the order to stop.
  */
 export type Job =
-  | { readonly role: "whole"; readonly blob: RingMemory; readonly target: UnpackTarget }
-  | { readonly role: "inflate"; readonly blob: RingMemory; readonly tar: RingMemory }
-  | { readonly role: "unpack"; readonly tar: RingMemory; readonly target: UnpackTarget }
-  | { readonly role: "copy"; readonly from: StoredLayer; readonly stop: RingMemory; readonly target: UnpackTarget };
+  | {
+      readonly role: "whole";
+      readonly blob: RingMemory;
+      readonly target: UnpackTarget;
+    }
+  | {
+      readonly role: "inflate";
+      readonly blob: RingMemory;
+      readonly tar: RingMemory;
+    }
+  | {
+      readonly role: "unpack";
+      readonly tar: RingMemory;
+      readonly target: UnpackTarget;
+    }
+  | {
+      readonly role: "copy";
+      readonly from: StoredLayer;
+      readonly stop: RingMemory;
+      readonly target: UnpackTarget;
+    };
 
 /** What was found of the blob: always reported, even when unpacking failed. */
 export interface BlobSeen {
@@ -38,7 +55,10 @@ export interface WireError {
 
 export function toWire(error: unknown): WireError {
   if (isTpullError(error)) return { expected: error.toJSON() };
-  return { defect: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  return {
+    defect:
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+  };
 }
 
 export function fromWire(error: WireError): Error {

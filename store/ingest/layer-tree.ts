@@ -31,11 +31,26 @@ import {
   unlinkat,
   utimensat,
 } from "../native/libc.js";
-import { type CleanName, DirectoryWalk, type OpenDirectory, cleanName } from "./directory-walk.js";
+import {
+  type CleanName,
+  DirectoryWalk,
+  type OpenDirectory,
+  cleanName,
+} from "./directory-walk.js";
 import { cString, failure, shownName } from "./syscall-failure.js";
 import { type TarHeader, type Time, Type } from "./tar-header.js";
 
-const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY, O_DIRECTORY, S_IFBLK, S_IFCHR, S_IFIFO } = constants;
+const {
+  O_CREAT,
+  O_EXCL,
+  O_NOFOLLOW,
+  O_RDONLY,
+  O_WRONLY,
+  O_DIRECTORY,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+} = constants;
 const O_TMPFILE = 0o20000000 | O_DIRECTORY;
 const O_PATH = 0o10000000;
 
@@ -96,7 +111,12 @@ export class LayerTree {
     this.#directory = directory;
     this.#privileged = privileged;
     this.#walk = new DirectoryWalk(directory, privileged);
-    const probe = openat(this.#walk.rootFd, cString("."), O_TMPFILE | O_WRONLY, 0o777);
+    const probe = openat(
+      this.#walk.rootFd,
+      cString("."),
+      O_TMPFILE | O_WRONLY,
+      0o777,
+    );
     if (probe < 0) {
       this.#masked = 0o777;
       this.#ownAlways = privileged;
@@ -131,10 +151,17 @@ export class LayerTree {
         check(fchown(fd, ...this.#owner(header)), "chown", header);
       }
       this.#attributes(header, (key, value) => fsetxattr(fd, key, value));
-      if (this.#mustChmod(header.mode)) check(fchmod(fd, header.mode), "chmod", header);
+      if (this.#mustChmod(header.mode))
+        check(fchmod(fd, header.mode), "chmod", header);
       const { atime, mtime } = times(header);
       check(
-        futimens(fd, atime.seconds, atime.nanoseconds, mtime.seconds, mtime.nanoseconds),
+        futimens(
+          fd,
+          atime.seconds,
+          atime.nanoseconds,
+          mtime.seconds,
+          mtime.nanoseconds,
+        ),
         "utimensat",
         header,
       );
@@ -167,7 +194,8 @@ export class LayerTree {
     }
     this.#attributesAt(header, at, base);
     // Without privilege a directory must stay open to us until all is inside.
-    if (this.#privileged) check(fchmodat(at.fd, base, header.mode), "chmod", header);
+    if (this.#privileged)
+      check(fchmodat(at.fd, base, header.mode), "chmod", header);
     if ((header.mode & 0o2000) !== 0) this.#ownAlways = this.#privileged;
     this.#directories.delete(name.path);
     this.#directories.set(name.path, { header, parts: name.parts });
@@ -176,9 +204,14 @@ export class LayerTree {
 
   symlink(name: CleanName, header: TarHeader): Placement {
     const target = cString(header.linkName);
-    const repeated = this.#make(name, (parent, base) => symlinkat(target, parent.fd, base), "symlink");
+    const repeated = this.#make(
+      name,
+      (parent, base) => symlinkat(target, parent.fd, base),
+      "symlink",
+    );
     const { parent, base } = this.#place(name);
-    if (this.#mustOwn(header)) check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
+    if (this.#mustOwn(header))
+      check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
     this.#attributesAt(header, parent, base);
     // The raw times: dockerd bounds those of everything but links.
     const mtime = header.mtime;
@@ -205,7 +238,8 @@ export class LayerTree {
       header,
     );
     const { parent, base } = this.#place(name);
-    if (this.#privileged) check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
+    if (this.#privileged)
+      check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
     this.#attributesAt(header, parent, base);
     if (readlinkat(parent.fd, base, oneByte) < 0) {
       check(fchmodat(parent.fd, base, header.mode), "chmod", header);
@@ -217,8 +251,16 @@ export class LayerTree {
 
   /** A fifo, a character or a block device. */
   special(name: CleanName, header: TarHeader): Placement {
-    const format = header.type === Type.fifo ? S_IFIFO : header.type === Type.charDevice ? S_IFCHR : S_IFBLK;
-    const device = format === S_IFIFO ? 0 : deviceNumber(header.deviceMajor, header.deviceMinor);
+    const format =
+      header.type === Type.fifo
+        ? S_IFIFO
+        : header.type === Type.charDevice
+          ? S_IFCHR
+          : S_IFBLK;
+    const device =
+      format === S_IFIFO
+        ? 0
+        : deviceNumber(header.deviceMajor, header.deviceMinor);
     const whiteout = format === S_IFCHR && device === 0;
     if (!this.#privileged && format !== S_IFIFO && !whiteout) {
       this.#warn("device", header);
@@ -226,11 +268,13 @@ export class LayerTree {
     }
     const repeated = this.#make(
       name,
-      (parent, base) => mknodat(parent.fd, base, format | (header.mode & 0o777), device),
+      (parent, base) =>
+        mknodat(parent.fd, base, format | (header.mode & 0o777), device),
       "mknod",
     );
     const { parent, base } = this.#place(name);
-    if (this.#privileged) check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
+    if (this.#privileged)
+      check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
     this.#attributesAt(header, parent, base);
     check(fchmodat(parent.fd, base, header.mode), "chmod", header);
     const { atime, mtime } = times(header);
@@ -247,14 +291,18 @@ export class LayerTree {
     const { parent, base } = this.#place(hidden);
     const made = mknodat(parent.fd, base, S_IFCHR, 0);
     if (made < 0) {
-      if (errnoName(made) !== "EEXIST") throw failure(made, "mknod", hidden.path);
+      if (errnoName(made) !== "EEXIST")
+        throw failure(made, "mknod", hidden.path);
       throw new TpullError(
         "LAYER_INVALID",
         `it removes ${shownName(hidden.path)}, which the same layer adds`,
-        { hint: "docker refuses this image too; ask its publisher to rebuild it." },
+        {
+          hint: "docker refuses this image too; ask its publisher to rebuild it.",
+        },
       );
     }
-    if (this.#mustOwn(header)) check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
+    if (this.#mustOwn(header))
+      check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
     this.#whiteouts.add(hidden.path);
   }
 
@@ -262,13 +310,21 @@ export class LayerTree {
   opaque(directory: readonly string[]): void {
     const open = this.#walk.open(directory);
     if (open === undefined) return;
-    const key = this.#privileged ? "trusted.overlay.opaque" : "user.overlay.opaque";
-    const set = lsetxattr(cString(`/proc/self/fd/${open.fd}/.`), cString(key), Buffer.from("y"));
+    const key = this.#privileged
+      ? "trusted.overlay.opaque"
+      : "user.overlay.opaque";
+    const set = lsetxattr(
+      cString(`/proc/self/fd/${open.fd}/.`),
+      cString(key),
+      Buffer.from("y"),
+    );
     if (set < 0) {
       throw new TpullError(
         "ROOT_FILESYSTEM_UNFIT",
         `the data root's filesystem does not take the attribute ${key} (${errnoName(set)})`,
-        { hint: "Layers that hide a directory need it: put the data root on ext4, xfs, btrfs or a tmpfs that stores it." },
+        {
+          hint: "Layers that hide a directory need it: put the data root on ext4, xfs, btrfs or a tmpfs that stores it.",
+        },
       );
     }
   }
@@ -276,12 +332,20 @@ export class LayerTree {
   /** Sets what later members would have disturbed; returns the layer's size as docker counts it. */
   finish(): number {
     // Children before parents: without privilege a parent may be closed to us afterwards.
-    for (const { header, parts } of [...this.#directories.values()].toReversed()) {
+    for (const { header, parts } of [
+      ...this.#directories.values(),
+    ].toReversed()) {
       const parent = this.#walk.open(parts.slice(0, -1), false);
       const base = parts.at(-1);
       // A directory that a later member replaced is no directory any more.
-      if (parent === undefined || base === undefined || !this.#isDirectory(parent, cString(base))) continue;
-      if (!this.#privileged) check(fchmodat(parent.fd, cString(base), header.mode), "chmod", header);
+      if (
+        parent === undefined ||
+        base === undefined ||
+        !this.#isDirectory(parent, cString(base))
+      )
+        continue;
+      if (!this.#privileged)
+        check(fchmodat(parent.fd, cString(base), header.mode), "chmod", header);
       const { atime, mtime } = times(header);
       this.#setTimes(parent, cString(base), atime, mtime, header);
     }
@@ -295,7 +359,8 @@ export class LayerTree {
   #place(name: CleanName): { parent: OpenDirectory; base: Buffer } {
     const parent = this.#walk.open(name.parts.slice(0, -1));
     const base = name.parts.at(-1);
-    if (parent === undefined || base === undefined) throw new Error("a member needs a name");
+    if (parent === undefined || base === undefined)
+      throw new Error("a member needs a name");
     return { parent, base: cString(base) };
   }
 
@@ -313,7 +378,13 @@ export class LayerTree {
       repeated = this.#clear(name, this.#place(name).parent);
       result = call(this.#place(name).parent, base);
     }
-    if (result < 0 && what === "link" && header && errnoName(result) === "ENOENT") throw missingTarget(header);
+    if (
+      result < 0 &&
+      what === "link" &&
+      header &&
+      errnoName(result) === "ENOENT"
+    )
+      throw missingTarget(header);
     if (result < 0) throw failure(result, what, name.path);
     return repeated;
   }
@@ -328,28 +399,39 @@ export class LayerTree {
     const base = name.parts.at(-1) ?? "";
     this.#recount = true;
     const path = `/proc/self/fd/${parent.fd}/`;
-    const target = Buffer.concat([Buffer.from(path), Buffer.from(base, "latin1")]);
+    const target = Buffer.concat([
+      Buffer.from(path),
+      Buffer.from(base, "latin1"),
+    ]);
     if (holdsContent(target)) {
       throw new TpullError(
         "LAYER_INVALID",
         `${shownName(name.path)} is in the layer more than once, with content that is replaced`,
-        { hint: "A docker data root cannot hold such a layer (docker refuses it too): ask the image's publisher to rebuild it." },
+        {
+          hint: "A docker data root cannot hold such a layer (docker refuses it too): ask the image's publisher to rebuild it.",
+        },
       );
     }
     const removed = unlinkat(parent.fd, cString(base));
     if (removed < 0) {
-      if (errnoName(removed) !== "EISDIR") throw failure(removed, "unlink", name.path);
+      if (errnoName(removed) !== "EISDIR")
+        throw failure(removed, "unlink", name.path);
       rmSync(target, { recursive: true });
     }
     for (const known of this.#directories.keys()) {
-      if (known === name.path || known.startsWith(`${name.path}/`)) this.#directories.delete(known);
+      if (known === name.path || known.startsWith(`${name.path}/`))
+        this.#directories.delete(known);
     }
     this.#walk.forget();
     return !this.#whiteouts.delete(name.path);
   }
 
   #isDirectory(parent: OpenDirectory, base: Buffer): boolean {
-    const fd = openat(parent.fd, base, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_RDONLY);
+    const fd = openat(
+      parent.fd,
+      base,
+      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_RDONLY,
+    );
     if (fd < 0) return false;
     close(fd);
     return true;
@@ -367,7 +449,10 @@ export class LayerTree {
   }
 
   #mustOwn(header: TarHeader): boolean {
-    return this.#ownAlways || (this.#privileged && (header.uid !== 0 || header.gid !== 0));
+    return (
+      this.#ownAlways ||
+      (this.#privileged && (header.uid !== 0 || header.gid !== 0))
+    );
   }
 
   #mustChmod(mode: number): boolean {
@@ -376,11 +461,17 @@ export class LayerTree {
 
   #attributesAt(header: TarHeader, parent: OpenDirectory, base: Buffer): void {
     if (header.xattrs === undefined) return;
-    const path = Buffer.concat([Buffer.from(`/proc/self/fd/${parent.fd}/`), base]);
+    const path = Buffer.concat([
+      Buffer.from(`/proc/self/fd/${parent.fd}/`),
+      base,
+    ]);
     this.#attributes(header, (key, value) => lsetxattr(path, key, value));
   }
 
-  #attributes(header: TarHeader, set: (key: Buffer, value: Buffer) => number): void {
+  #attributes(
+    header: TarHeader,
+    set: (key: Buffer, value: Buffer) => number,
+  ): void {
     if (header.xattrs === undefined) return;
     for (const [key, value] of header.xattrs) {
       const result = set(cString(key), Buffer.from(value, "latin1"));
@@ -393,7 +484,13 @@ export class LayerTree {
     }
   }
 
-  #setTimes(parent: OpenDirectory, base: Buffer, atime: Time, mtime: Time, header: TarHeader): void {
+  #setTimes(
+    parent: OpenDirectory,
+    base: Buffer,
+    atime: Time,
+    mtime: Time,
+    header: TarHeader,
+  ): void {
     check(
       utimensat(
         parent.fd,
@@ -412,7 +509,12 @@ export class LayerTree {
   #warn(kind: TreeWarning["kind"], header: TarHeader): void {
     const known = this.warnings.get(kind);
     if (known) known.count += 1;
-    else this.warnings.set(kind, { kind, count: 1, example: shownName(header.name) });
+    else
+      this.warnings.set(kind, {
+        kind,
+        count: 1,
+        example: shownName(header.name),
+      });
   }
 }
 
@@ -438,13 +540,16 @@ const EPOCH: Time = { seconds: 0, nanoseconds: 0 };
 function bounded(time: Time): Time {
   const { seconds, nanoseconds } = time;
   if (seconds < 0 || seconds > LAST_SECOND) return EPOCH;
-  return seconds === LAST_SECOND && nanoseconds > LAST_NANOSECOND ? EPOCH : time;
+  return seconds === LAST_SECOND && nanoseconds > LAST_NANOSECOND
+    ? EPOCH
+    : time;
 }
 
 /** Access time is never before modification time. */
 function later(atime: Time | undefined, mtime: Time): Time {
   if (atime === undefined || atime.seconds < mtime.seconds) return mtime;
-  if (atime.seconds === mtime.seconds && atime.nanoseconds < mtime.nanoseconds) return mtime;
+  if (atime.seconds === mtime.seconds && atime.nanoseconds < mtime.nanoseconds)
+    return mtime;
   return atime;
 }
 

@@ -6,14 +6,23 @@
 import { Worker } from "node:worker_threads";
 import { TpullError, abortedError } from "../errors.js";
 import { type Answer, type BlobSeen, type Job, fromWire } from "./job.js";
-import { type RingMemory, RingWriter, abortRing, createRing, resetRing } from "./ring.js";
+import {
+  type RingMemory,
+  RingWriter,
+  abortRing,
+  createRing,
+  resetRing,
+} from "./ring.js";
 import type { StoredLayer } from "./tar-split-source.js";
 import type { Unpacked, UnpackTarget } from "./unpack.js";
 
 const BLOB_RING_BYTES = 1024 * 1024;
 const TAR_RING_BYTES = 4 * 1024 * 1024;
 /** A worker's own heap is small and constant; a lower limit keeps the collector honest. */
-const WORKER_LIMITS = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 4 };
+const WORKER_LIMITS = {
+  maxOldGenerationSizeMb: 512,
+  maxYoungGenerationSizeMb: 4,
+};
 
 export interface IngestOptions {
   readonly target: UnpackTarget;
@@ -38,7 +47,9 @@ class Lane {
   readonly blob: RingMemory = createRing(BLOB_RING_BYTES);
   /** Set once the thread is gone; the lane is not used again. */
   dead = false;
-  #settle: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined;
+  #settle:
+    | { resolve: (answer: Answer) => void; reject: (error: Error) => void }
+    | undefined;
 
   constructor() {
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
@@ -57,7 +68,11 @@ class Lane {
     this.dead = true;
     abortRing(this.blob);
     this.#settle?.reject(
-      new TpullError("WORKER_FAILED", `an unpack worker stopped: ${cause.message}`, { cause }),
+      new TpullError(
+        "WORKER_FAILED",
+        `an unpack worker stopped: ${cause.message}`,
+        { cause },
+      ),
     );
     this.#settle = undefined;
   }
@@ -86,7 +101,10 @@ export class IngestPool implements AsyncDisposable {
    * length are reported, not judged: the caller knows what they should be.
    * @throws TpullError `ABORTED`, `WORKER_FAILED`; whatever `chunks` throws
    */
-  async ingest(chunks: AsyncIterable<Uint8Array>, options: IngestOptions): Promise<Ingested> {
+  async ingest(
+    chunks: AsyncIterable<Uint8Array>,
+    options: IngestOptions,
+  ): Promise<Ingested> {
     if (options.signal?.aborted) throw abortedError();
     const first = this.#take();
     const second = options.wide ? this.#take() : undefined;
@@ -98,16 +116,19 @@ export class IngestPool implements AsyncDisposable {
     };
     options.signal?.addEventListener("abort", stop, { once: true });
     const { target } = options;
-    const answers = tar && second
-      ? [
-          first.run({ role: "inflate", blob: first.blob, tar }),
-          second.run({ role: "unpack", tar, target }),
-        ]
-      : [first.run({ role: "whole", blob: first.blob, target })];
+    const answers =
+      tar && second
+        ? [
+            first.run({ role: "inflate", blob: first.blob, tar }),
+            second.run({ role: "unpack", tar, target }),
+          ]
+        : [first.run({ role: "whole", blob: first.blob, target })];
     // A thread that died must not leave the other one waiting for it.
     for (const answer of answers) answer.catch(stop);
     try {
-      const fed = await settle(feed(chunks, new RingWriter(first.blob), options));
+      const fed = await settle(
+        feed(chunks, new RingWriter(first.blob), options),
+      );
       if (fed.error !== undefined) stop();
       const settled = await Promise.all(answers.map(settle));
       if (options.signal?.aborted) throw abortedError();
@@ -126,14 +147,23 @@ export class IngestPool implements AsyncDisposable {
    * Unpacks a layer once more from one that is stored.
    * @throws TpullError `ABORTED`, `LAYER_DAMAGED` and what unpacking may throw
    */
-  async copy(from: StoredLayer, target: UnpackTarget, signal?: AbortSignal): Promise<Unpacked> {
+  async copy(
+    from: StoredLayer,
+    target: UnpackTarget,
+    signal?: AbortSignal,
+  ): Promise<Unpacked> {
     if (signal?.aborted) throw abortedError();
     const lane = this.#take();
     resetRing(lane.blob);
     const stop = (): void => abortRing(lane.blob);
     signal?.addEventListener("abort", stop, { once: true });
     try {
-      const answer = await lane.run({ role: "copy", from, stop: lane.blob, target });
+      const answer = await lane.run({
+        role: "copy",
+        from,
+        stop: lane.blob,
+        target,
+      });
       if (answer.unpacked === undefined) throw fromWire(answer.error ?? {});
       return answer.unpacked;
     } finally {
@@ -189,7 +219,9 @@ interface Settled<Value> {
 function settle<Value>(promise: Promise<Value>): Promise<Settled<Value>> {
   return promise.then(
     (value) => ({ value }),
-    (error: unknown) => ({ error: error ?? new Error("rejected without a reason") }),
+    (error: unknown) => ({
+      error: error ?? new Error("rejected without a reason"),
+    }),
   );
 }
 
@@ -200,10 +232,15 @@ function isStopped(error: unknown): boolean {
 
 function join(answers: readonly Answer[]): Ingested {
   const blob = answers.find((answer) => answer.blob !== undefined)?.blob;
-  const unpacked = answers.find((answer) => answer.unpacked !== undefined)?.unpacked;
-  const errors = answers.flatMap(({ error }) => (error === undefined ? [] : [fromWire(error)]));
+  const unpacked = answers.find(
+    (answer) => answer.unpacked !== undefined,
+  )?.unpacked;
+  const errors = answers.flatMap(({ error }) =>
+    error === undefined ? [] : [fromWire(error)],
+  );
   // Where both threads failed, one merely noticed that the other stopped.
   const error = errors.find((candidate) => !isStopped(candidate)) ?? errors[0];
-  if (blob === undefined) throw error ?? new Error("an unpack worker gave no answer");
+  if (blob === undefined)
+    throw error ?? new Error("an unpack worker gave no answer");
   return { blob, unpacked: error === undefined ? unpacked : undefined, error };
 }

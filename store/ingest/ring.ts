@@ -155,7 +155,10 @@ export class RingWriter {
   #copy(chunk: Uint8Array): number {
     const at = Atomics.load(this.#control, HEAD) & this.#mask;
     const first = Math.min(chunk.length, this.#data.length - at);
-    this.#data.set(first === chunk.length ? chunk : chunk.subarray(0, first), at);
+    this.#data.set(
+      first === chunk.length ? chunk : chunk.subarray(0, first),
+      at,
+    );
     if (first < chunk.length) this.#data.set(chunk.subarray(first), 0);
     this.commit(chunk.length);
     return chunk.length;

@@ -22,20 +22,33 @@ const FULL = new Set(["ENOSPC", "EDQUOT"]);
  * @param result the negated errno
  * @param call name of the system call
  */
-export function failure(result: number, call: string, binaryName: string): TpullError {
+export function failure(
+  result: number,
+  call: string,
+  binaryName: string,
+): TpullError {
   const name = errnoName(result);
   const where = shownName(binaryName);
   if (FULL.has(name)) {
     return new TpullError(
       "DISK_FULL",
       `no space left for ${where} (${call}: ${name})`,
-      { hint: "Free space or inodes on the data root's filesystem and pull again; finished layers are kept." },
+      {
+        hint: "Free space or inodes on the data root's filesystem and pull again; finished layers are kept.",
+      },
     );
   }
   if (name === "EIO" || name === "EROFS") {
-    return new TpullError("STORE_IO_FAILED", `the disk failed at ${where} (${call}: ${name})`, {
-      hint: "Look at the kernel's log for errors of the data root's disk.",
-    });
+    return new TpullError(
+      "STORE_IO_FAILED",
+      `the disk failed at ${where} (${call}: ${name})`,
+      {
+        hint: "Look at the kernel's log for errors of the data root's disk.",
+      },
+    );
   }
-  return new TpullError("LAYER_INVALID", `${where} cannot be made (${call}: ${name})`);
+  return new TpullError(
+    "LAYER_INVALID",
+    `${where} cannot be made (${call}: ${name})`,
+  );
 }

@@ -65,7 +65,10 @@ export interface Extensions {
 }
 
 export function invalidTar(message: string): TpullError {
-  return new TpullError("LAYER_INVALID", `the layer's tar is invalid: ${message}`);
+  return new TpullError(
+    "LAYER_INVALID",
+    `the layer's tar is invalid: ${message}`,
+  );
 }
 
 /** The text of a field up to its first NUL. */
@@ -274,7 +277,8 @@ function paxTime(key: string, value: string): Time {
   }
   const whole = Number(match[2]);
   const nanoseconds = Number((match[3] ?? "").slice(0, 9).padEnd(9, "0"));
-  if (!Number.isSafeInteger(whole)) throw invalidTar(`pax record ${key} is out of range`);
+  if (!Number.isSafeInteger(whole))
+    throw invalidTar(`pax record ${key} is out of range`);
   if (match[1] !== "-") return { seconds: whole, nanoseconds };
   return nanoseconds === 0
     ? { seconds: -whole, nanoseconds: 0 }
@@ -290,14 +294,23 @@ export function parsePax(data: Buffer): Map<string, string> {
     const digits = space < 0 ? "" : data.toString("latin1", at, space);
     const length = /^\d{1,10}$/.test(digits) ? Number(digits) : 0;
     const end = at + length;
-    if (length < 5 || end > data.length || end <= space + 1 || data[end - 1] !== 0x0a) {
+    if (
+      length < 5 ||
+      end > data.length ||
+      end <= space + 1 ||
+      data[end - 1] !== 0x0a
+    ) {
       throw invalidTar("a pax record is malformed");
     }
     const equals = data.indexOf(0x3d, space + 1);
-    if (equals < 0 || equals >= end) throw invalidTar("a pax record is malformed");
+    if (equals < 0 || equals >= end)
+      throw invalidTar("a pax record is malformed");
     const key = data.toString("latin1", space + 1, equals);
     const value = data.toString("latin1", equals + 1, end - 1);
-    if (key === "" || (/^(path|linkpath|uname|gname)$/.test(key) ? value : key).includes("\0")) {
+    if (
+      key === "" ||
+      (/^(path|linkpath|uname|gname)$/.test(key) ? value : key).includes("\0")
+    ) {
       throw invalidTar("a pax record holds a NUL");
     }
     records.set(key, value);

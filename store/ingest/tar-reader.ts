@@ -152,7 +152,8 @@ export class TarReader {
         const data = this.#extended(blockSize(block));
         this.raw.append(data);
         extensions = { ...extensions, ...extensionOf(type, data) };
-        if (!this.#skipPadding()) throw invalidTar("it ends inside an extended header");
+        if (!this.#skipPadding())
+          throw invalidTar("it ends inside an extended header");
         continue;
       }
       const header = memberHeader(block, type, extensions);
@@ -186,7 +187,8 @@ export class TarReader {
     if (block[0] !== 0 || !block.equals(ZERO_BLOCK)) return block;
     const second = this.#input.exactly(BLOCK);
     if (second.length === 0) return undefined; // one zero block then the end is tolerated
-    if (second.length < BLOCK) throw invalidTar("it ends inside the end-of-archive marker");
+    if (second.length < BLOCK)
+      throw invalidTar("it ends inside the end-of-archive marker");
     this.raw.append(second);
     if (second.equals(ZERO_BLOCK)) return undefined;
     throw invalidTar("a zero block is followed by more members");
@@ -194,10 +196,13 @@ export class TarReader {
 
   #extended(size: number): Buffer {
     if (size > MAX_EXTENDED_BYTES) {
-      throw invalidTar(`an extended header has ${size} bytes (at most ${MAX_EXTENDED_BYTES})`);
+      throw invalidTar(
+        `an extended header has ${size} bytes (at most ${MAX_EXTENDED_BYTES})`,
+      );
     }
     const data = this.#input.exactly(size);
-    if (data.length < size) throw invalidTar("it ends inside an extended header");
+    if (data.length < size)
+      throw invalidTar("it ends inside an extended header");
     this.#padding = -size & (BLOCK - 1);
     return data;
   }

@@ -44,7 +44,8 @@ export class TarSplitSource implements ByteSource {
   }
 
   next(): Uint8Array | undefined {
-    if (this.#stopped()) throw new TpullError("ABORTED", "stopped before it was done");
+    if (this.#stopped())
+      throw new TpullError("ABORTED", "stopped before it was done");
     for (;;) {
       if (this.#left > 0) return this.#content();
       const line = this.#lines.next();
@@ -68,14 +69,21 @@ export class TarSplitSource implements ByteSource {
     const { parts } = cleanName(name);
     const parent = this.#walk.open(parts.slice(0, -1), false);
     const base = parts.at(-1);
-    if (parent === undefined || base === undefined) throw damaged(name, "is missing");
+    if (parent === undefined || base === undefined)
+      throw damaged(name, "is missing");
     const fd = openat(parent.fd, cString(base), O_RDONLY_NOFOLLOW_NONBLOCK);
     if (fd < 0) throw failure(fd, "open", name);
     return fd;
   }
 
   #content(): Uint8Array {
-    const length = readSync(this.#fd, this.#piece, 0, Math.min(this.#left, PIECE_BYTES), null);
+    const length = readSync(
+      this.#fd,
+      this.#piece,
+      0,
+      Math.min(this.#left, PIECE_BYTES),
+      null,
+    );
     if (length === 0) throw damaged(this.#name, "is shorter than recorded");
     this.#left -= length;
     if (this.#left === 0) {
@@ -93,14 +101,21 @@ export class TarSplitSource implements ByteSource {
 }
 
 function damaged(name: string, how: string): TpullError {
-  return new TpullError("LAYER_DAMAGED", `the stored file ${shownName(name)} ${how}`);
+  return new TpullError(
+    "LAYER_DAMAGED",
+    `the stored file ${shownName(name)} ${how}`,
+  );
 }
 
 function parseEntry(line: string): Entry {
   try {
     return JSON.parse(line) as Entry;
   } catch (cause) {
-    throw new TpullError("LAYER_DAMAGED", "the stored layer's tar-split.json.gz is damaged", { cause });
+    throw new TpullError(
+      "LAYER_DAMAGED",
+      "the stored layer's tar-split.json.gz is damaged",
+      { cause },
+    );
   }
 }
 
@@ -122,13 +137,18 @@ function* gzipLines(path: string): Generator<string> {
       if (length === 0) gunzip.end();
       else gunzip.write(Buffer.from(piece.subarray(0, length)));
       if (broken !== undefined) {
-        throw new TpullError("LAYER_DAMAGED", "the stored layer's tar-split.json.gz is damaged", { cause: broken });
+        throw new TpullError(
+          "LAYER_DAMAGED",
+          "the stored layer's tar-split.json.gz is damaged",
+          { cause: broken },
+        );
       }
       // Lines are split on bytes: a character may straddle two pieces.
       const text = rest + Buffer.concat(output.splice(0)).toString("latin1");
       const lines = text.split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) yield Buffer.from(line, "latin1").toString("utf8");
+      for (const line of lines)
+        yield Buffer.from(line, "latin1").toString("utf8");
       if (length === 0) return;
     }
   } finally {

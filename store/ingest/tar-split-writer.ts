@@ -102,7 +102,7 @@ export class TarSplitWriter {
 }
 
 function writeAll(fd: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
 }
 
 // oxlint-disable-next-line no-control-regex -- exactly the characters Go's encoder changes

@@ -103,7 +103,10 @@ class LayerUnpacker {
         this.#member(header);
       } catch (error) {
         throw isTpullError(error)
-          ? error.with({ member: Buffer.from(header.name, "latin1").toString() }, `member ${shownName(header.name)}: `)
+          ? error.with(
+              { member: Buffer.from(header.name, "latin1").toString() },
+              `member ${shownName(header.name)}: `,
+            )
           : error;
       }
     }
@@ -127,9 +130,13 @@ class LayerUnpacker {
       return;
     }
     if (header.sparse) {
-      throw new TpullError("LAYER_INVALID", "it is a GNU sparse file, whose bytes a docker data root cannot give back", {
-        hint: "Ask the image's publisher to build the layer without sparse files (tar without -S).",
-      });
+      throw new TpullError(
+        "LAYER_INVALID",
+        "it is a GNU sparse file, whose bytes a docker data root cannot give back",
+        {
+          hint: "Ask the image's publisher to build the layer without sparse files (tar without -S).",
+        },
+      );
     }
     const name = cleanName(header.name);
     const base = name.parts.at(-1);
@@ -163,13 +170,17 @@ class LayerUnpacker {
       case Type.fifo:
         return this.#tree.special(name, header);
       default:
-        throw new TpullError("LAYER_INVALID", `its tar type ${JSON.stringify(header.type)} is not one that docker unpacks`);
+        throw new TpullError(
+          "LAYER_INVALID",
+          `its tar type ${JSON.stringify(header.type)} is not one that docker unpacks`,
+        );
     }
   }
 
   #file(name: CleanName, header: TarHeader): void {
     const file = this.#tree.createFile(name, header);
-    const beside = file.repeated || file.unreachable || this.#unfiled.has(name.path);
+    const beside =
+      file.repeated || file.unreachable || this.#unfiled.has(name.path);
     let written = 0;
     try {
       if (beside) this.#record(header, name, file);
@@ -188,13 +199,21 @@ class LayerUnpacker {
     }
     this.#tree.finishFile(file, header, written);
     if (!beside) {
-      this.#split.file(header.name, header.size, header.size === 0 ? "" : this.#crc.base64());
+      this.#split.file(
+        header.name,
+        header.size,
+        header.size === 0 ? "" : this.#crc.base64(),
+      );
     }
   }
 
   /** A member whose content, if any, cannot be read back from the tree under its name. */
   #unfiledMember(header: TarHeader, path: string): void {
-    this.#record(header, { path, parts: [] }, { unreachable: true, repeated: false });
+    this.#record(
+      header,
+      { path, parts: [] },
+      { unreachable: true, repeated: false },
+    );
     this.#payloadToSegments(header);
     this.#unfiled.add(path);
   }
@@ -211,7 +230,7 @@ class LayerUnpacker {
   }
 
   #payloadToSegments(header: TarHeader): void {
-    for (let left = header.size; left > 0; ) {
+    for (let left = header.size; left > 0;) {
       const piece = this.#reader.payload();
       this.#split.segment(piece);
       left -= piece.length;
@@ -230,7 +249,7 @@ function hiddenName(name: CleanName, base: string): CleanName {
 }
 
 function writeAll(fd: number, bytes: Buffer, name: string): void {
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const rest = at === 0 ? bytes : bytes.subarray(at);
     const written = write(fd, rest, rest.length);
     if (written < 0) throw failure(written, "write", name);

@@ -9,7 +9,13 @@ import type { Digest } from "../digest.js";
 import { createCrc64 } from "./crc64.js";
 import { type Inflater, inflaterFor } from "./inflate.js";
 import { type Answer, type BlobSeen, type Job, toWire } from "./job.js";
-import { type ByteSource, RingAbandonedError, RingReader, RingWriter, isRingAborted } from "./ring.js";
+import {
+  type ByteSource,
+  RingAbandonedError,
+  RingReader,
+  RingWriter,
+  isRingAborted,
+} from "./ring.js";
 import { TarSplitSource } from "./tar-split-source.js";
 import { unpack } from "./unpack.js";
 

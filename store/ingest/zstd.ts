@@ -22,7 +22,11 @@ export function zstdInflater(source: ByteSource): Inflater {
 }
 
 function damaged(reason: string, cause?: unknown): TpullError {
-  return new TpullError("LAYER_INVALID", `the zstd stream is damaged: ${reason}`, { cause });
+  return new TpullError(
+    "LAYER_INVALID",
+    `the zstd stream is damaged: ${reason}`,
+    { cause },
+  );
 }
 
 /** Streaming by libzstd. Its default limit of a 128 MiB window is the memory bound. */

@@ -7,6 +7,7 @@ import type { Image } from "../helpers/image-builder.js";
 import { packBulk } from "../helpers/images/bulk-layers.js";
 import {
   BASE_PACKAGES,
+  DOCUMENTATION,
   fetchPackages,
   packPackages,
 } from "../helpers/images/debian-packages.js";
@@ -24,33 +25,32 @@ const words = (text: string): string[] => text.split(/\s+/);
 /** One layer each of the image of eight layers: a base and what a builder's image adds. */
 const TOOLCHAIN: readonly (readonly string[])[] = [
   BASE_PACKAGES,
-  words(`gcc-12 g++-12 cpp-12 libgcc-12-dev libstdc++-12-dev libc6-dev
-    linux-libc-dev binutils-x86-64-linux-gnu libbinutils libasan8 libtsan2`),
+  words("gcc-12 g++-12 cpp-12 libgcc-12-dev libstdc++-12-dev libc6-dev"),
   words(`python3.11 python3.11-minimal libpython3.11-minimal
     libpython3.11-stdlib libpython3.11-dev`),
   words("git git-man perl-modules-5.36 libperl5.36 mercurial-common"),
   words("libboost1.74-dev cmake cmake-data"),
-  words("golang-1.19-go golang-1.19-src"),
+  words("golang-1.19-go"),
   words("openjdk-17-jre-headless"),
-  words("mariadb-server-core libllvm14"),
+  words("libllvm14"),
 ];
 
 /** All in one layer. */
 const ONE_LAYER: readonly string[] = words(
-  `libstd-rust-dev rustc llvm-14-dev libllvm14 libreoffice-core emacs-common
-   golang-1.19-go golang-1.19-src vim-runtime libclang-cpp14 ghc`,
+  `libstd-rust-dev rustc llvm-14-dev libllvm14 libreoffice-core
+   golang-1.19-go golang-1.19-src ghc`,
 );
 
 async function packageImage(
   name: string,
   packages: readonly (readonly string[])[],
 ): Promise<Image> {
-  const layers: string[][] = [];
-  for (const names of packages) layers.push(await fetchPackages(names));
+  const files = await fetchPackages(packages.flat());
+  const layers = packages.map((names) => files.splice(0, names.length));
   return await cachedImage(
     name,
-    layers,
-    layers.map((files) => (pack) => packPackages(pack, files)),
+    [layers, DOCUMENTATION],
+    layers.map((layer) => (pack) => packPackages(pack, layer, DOCUMENTATION)),
   );
 }
 

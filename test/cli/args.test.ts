@@ -59,8 +59,14 @@ describe("the command", () => {
 describe("options", () => {
   it("stand before, between and behind images, in both spellings", () => {
     const request = pull(
-      ...["--root=/a=b", "x", "--platform", "linux/arm64", "y"],
-      ...["--concurrency", "64", "--progress=json"],
+      "--root=/a=b",
+      "x",
+      "--platform",
+      "linux/arm64",
+      "y",
+      "--concurrency",
+      "64",
+      "--progress=json",
     );
     expect(request.images).toEqual(["x", "y"]);
     expect(request.flags).toEqual({

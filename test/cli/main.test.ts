@@ -35,7 +35,7 @@ const pullAll: PullAll = async (references, { onEvent } = {}) => {
     onEvent?.(events.result());
     results.push(result(reference));
   }
-  onEvent?.({ ...summary(results), ...{ failures, failed: failures.length } });
+  onEvent?.(summary(results, failures));
   return { results, failures };
 };
 
@@ -181,6 +181,20 @@ describe("a failure of the run", () => {
         ],
       },
     ]);
+  });
+
+  it("after the summary leaves the summary the last line of JSON", async () => {
+    const { status, out, err } = await run(["--progress=json", "a"], {
+      pullAll: async (references, options) => {
+        await pullAll(references, options);
+        throw new TpullError("LOCK_LOST", "the lock is gone");
+      },
+    });
+    const types = jsonLines(out).map(({ type }) => type);
+    expect(status).toBe(1);
+    expect(types.indexOf("summary")).toBe(types.length - 1);
+    expect(types).not.toContain("error");
+    expect(err).toBe("tpull: the lock is gone (LOCK_LOST)\n");
   });
 
   it("ends with 2 if the platform is no platform", async () => {

@@ -171,6 +171,15 @@ describe("an interruption", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it("leaves no trace of ^C even if the picture stays the same", () => {
+    const { terminal, renderer, feed, wait } = setUp(["nginx"]);
+    feed(nginx.resolve(), nginx.layers());
+    wait();
+    terminal.write("^C");
+    renderer.close();
+    expect(terminal.text()).not.toContain("^C");
+  });
+
   it("has no terminal mode to restore, since none is ever changed", () => {
     const { terminal, renderer, feed, wait } = setUp(["nginx"]);
     feed(nginx.resolve(), nginx.layers());
@@ -190,7 +199,7 @@ describe("127 layers on 24 lines", () => {
   function run(
     columns: number,
     rows: number,
-    during = (_: number, __: FakeTerminal) => {},
+    during?: (layer: number, terminal: FakeTerminal) => void,
   ) {
     const set = setUp(["large"], columns, rows);
     const { terminal, feed, wait } = set;
@@ -201,7 +210,7 @@ describe("127 layers on 24 lines", () => {
       feed(large.progress(i, 1_000_000), large.layer(i, "extracting"));
       wait(100);
       feed(large.layer(i, "complete"));
-      during(i, terminal);
+      during?.(i, terminal);
       expect(terminal.cursor.row).toBeLessThan(terminal.rows);
     }
     feed(large.result(), summary());
@@ -240,9 +249,7 @@ describe("127 layers on 24 lines", () => {
     [10, 2],
   ])("fit %i columns and %i rows", (columns, rows) => {
     const { terminal } = run(columns, rows, (_, terminal) => {
-      const whole = terminal.writes.join("");
-      // oxlint-disable-next-line no-control-regex -- cuts between lines and codes
-      for (const line of whole.split(/[\r\n]|\x1b\[\d*[A-Z]/)) {
+      for (const line of terminal.screen()) {
         if (/^(?:[0-9a-f]{12}|total) /.test(line)) {
           expect(line.length).toBeLessThan(columns);
         }
@@ -283,6 +290,18 @@ describe("a terminal that changes its size", () => {
       expect(lines[index + 1]?.length).toBeLessThan(after);
     }
     expect(lines[4]).toMatch(/^total +0\/3 done/);
+  });
+
+  it("keeps to the last lines where hardly any fit", () => {
+    const { terminal, feed, wait } = setUp(["nginx"], 80, 2);
+    feed(nginx.resolve(), nginx.layers());
+    feed({ type: "wait", image: "nginx", reason: "another tpull" });
+    for (const bytes of [1e6, 2e6, 3e6]) {
+      feed(nginx.progress(0, bytes));
+      feed({ type: "wait", image: "nginx", reason: `${bytes}` });
+      wait();
+    }
+    expect(terminal.text()).toBe("$ tpull\nwaiting: 3000000");
   });
 
   it("shows fewer layers where there are fewer rows", () => {

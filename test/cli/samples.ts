@@ -1,6 +1,11 @@
 // Events of pulls, made short.
 import { createHash } from "node:crypto";
-import type { LayerState, PullEvent, PullResult } from "#src/events.js";
+import type {
+  FailedPull,
+  LayerState,
+  PullEvent,
+  PullResult,
+} from "#src/events.js";
 import type { DiffId, Digest, ImageId } from "#store/digest.js";
 
 export function digest(name: string): Digest {
@@ -81,14 +86,17 @@ export function result(
   };
 }
 
-export function summary(results: PullResult[] = []): PullEvent {
+export function summary(
+  results: PullResult[] = [],
+  failures: FailedPull[] = [],
+): PullEvent {
   return {
     type: "summary",
     pulled: results.length,
-    failed: 0,
+    failed: failures.length,
     bytesFetched: 0,
     durationMs: 1,
     results,
-    failures: [],
+    failures,
   };
 }

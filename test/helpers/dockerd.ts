@@ -171,8 +171,8 @@ export class Dockerd {
       clearTimeout(timer);
     }
     if (containerd !== undefined) await endProcess(containerd);
-    await unmountBelow(this.#folder);
-    await unmountBelow(this.dataRoot);
+    await unmountAll(this.#folder);
+    await unmountAll(this.dataRoot);
     await removeTree(this.#folder);
   }
 
@@ -215,11 +215,12 @@ async function endProcess(pid: number): Promise<void> {
   }
 }
 
-async function unmountBelow(folder: string): Promise<void> {
+/** A daemon mounts its data root on itself, and more below it. */
+async function unmountAll(folder: string): Promise<void> {
   const table = await readFile("/proc/self/mountinfo", "utf8");
   const mounts = table
     .split("\n")
     .map((line) => line.split(" ")[4] ?? "")
-    .filter((point) => point.startsWith(`${folder}/`));
+    .filter((point) => `${point}/`.startsWith(`${folder}/`));
   for (const point of mounts.toReversed()) await runOk("umount", ["-l", point]);
 }

@@ -147,6 +147,7 @@ describeWithPeers(
         const early = cleanups.use(await Dockerd.spawn(root()));
         await expect(early.ready()).rejects.toThrow("did not start");
         expect(await early.log()).toMatch(/timeout/);
+        await early.stop();
 
         gate.open();
         expect(await pulling).toMatchObject({ code: 0 });

@@ -70,8 +70,10 @@ function ending(end: Buffer): Image {
   return imageOf([busyboxLayer(), layerOf(archive(PLAIN, { end }))]);
 }
 
-function compressed(compression: Compression): Image {
-  const tar = archive([...PLAIN, file("more", Buffer.alloc(30_000, "abc "))]);
+/** @param content tells images of equal compression apart, and makes images of several compressions one */
+function compressed(compression: Compression, content: string): Image {
+  const data = Buffer.alloc(30_000, content);
+  const tar = archive([...PLAIN, file("more", data)]);
   const layer = layerOf(tar, { compression, family: "oci" });
   return imageOf([busyboxLayer(), layer], { family: "oci" });
 }
@@ -115,12 +117,12 @@ export const ODD_IMAGES: readonly OddImage[] = [
   },
   { name: "duplicate-layer", build: duplicate },
   { name: "empty-layers", build: emptyLayers },
-  { name: "gzip-members", build: () => compressed("gzip-members") },
-  { name: "uncompressed", build: () => compressed("none") },
+  { name: "gzip-members", build: () => compressed("gzip-members", "gzip") },
+  { name: "uncompressed", build: () => compressed("none", "plain") },
   {
     name: "zstd",
-    build: () => compressed("zstd"),
-    pullable: () => compressed("none"),
+    build: () => compressed("zstd", "zstd"),
+    pullable: () => compressed("none", "zstd"),
   },
   { name: "deepest", build: () => deepImage(125) },
 ];

@@ -26,7 +26,7 @@ function killAt(call) {
   syncBuiltinESMExports();
   process.on("exit", () => say({ event: "calls", calls }));
 }
-if (job.killAt !== undefined) killAt(job.killAt);
+if (job.killAt !== undefined && job.fail === undefined) killAt(job.killAt);
 if (job.umask !== undefined) process.umask(job.umask);
 
 async function hold(at) {
@@ -62,7 +62,10 @@ async function pull(store) {
     const records = await writer.commitLayers(staged);
     say({ event: "committed", count: records.length });
     await hold("committed");
-    if (job.fail === "committed") return;
+    if (job.fail === "committed") {
+      if (job.killAt !== undefined) killAt(job.killAt);
+      return;
+    }
     await writer.recordDistribution(job.origins);
     const { config, imageId, naming } = job.image;
     await writer.putImage({ config: Buffer.from(config), imageId });

@@ -18,7 +18,10 @@ export interface JobOptions {
   readonly hold?: "begun" | "staged" | "committed";
   /** Ends the session normally at this point, without an image. */
   readonly fail?: "staged" | "committed";
-  /** SIGKILL before the n-th call that changes the filesystem, counted from 1. */
+  /**
+   * SIGKILL before the n-th call that changes the filesystem, counted from 1;
+   * in a session that is to fail, from that point on.
+   */
   readonly killAt?: number;
   readonly umask?: number;
   readonly user?: number;

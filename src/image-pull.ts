@@ -1,0 +1,346 @@
+/** The steps that take one image from its reference to its name in the store. */
+import {
+  type ChainId,
+  type ImageId,
+  type LayerRecord,
+  TpullError,
+  chainIds,
+} from "../store/index.js";
+import { EarlyBlob, EarlyBlobs } from "./early-blob.js";
+import type { LayerResult, PullResult } from "./events.js";
+import { type ImageConfig, parseImageConfig } from "./image-config.js";
+import type { LayerListener, LayerOutcome } from "./layer-jobs.js";
+import { type Platform, formatPlatform, platformMatches } from "./platform.js";
+import type { PullSession } from "./pull-session.js";
+import {
+  type Reference,
+  canonicalName,
+  canonicalRepository,
+  familiarName,
+  familiarRepository,
+} from "./reference.js";
+import type { Descriptor } from "./registry/manifest.js";
+import type { ResolvedImage } from "./resolve-image.js";
+
+/** One image on its way. */
+export class ImagePull {
+  readonly #text: string;
+  readonly #reference: Reference;
+  readonly #session: PullSession;
+  readonly #signal: AbortSignal;
+
+  constructor(
+    text: string,
+    reference: Reference,
+    session: PullSession,
+    signal: AbortSignal,
+  ) {
+    this.#text = text;
+    this.#reference = reference;
+    this.#session = session;
+    this.#signal = signal;
+  }
+
+  /**
+   * The stored image, if the reference still means it. Costs no request for a
+   * pinned digest and one HEAD for a tag, which registries do not count.
+   */
+  async upToDate(): Promise<PullResult | undefined> {
+    const { store, client, platform } = this.#session;
+    const reference = this.#reference;
+    const imageId = await store.reference(familiarName(reference));
+    if (imageId === undefined) return undefined;
+    const bytes = await store.imageConfig(imageId);
+    if (bytes === undefined) return undefined;
+    const config = parseStoredConfig(bytes);
+    // Anything but the very platform is chosen anew: an index may have a better match by now.
+    if (config === undefined || !samePlatform(config, platform))
+      return undefined;
+    let digest = reference.digest;
+    if (digest === undefined) {
+      const head = await client.head(reference, reference.tag ?? "latest", {
+        signal: this.#signal,
+      });
+      if (head === undefined) return undefined;
+      digest = head.digest;
+      const named = await store.reference(
+        `${familiarRepository(reference)}@${digest}`,
+      );
+      if (named !== imageId) return undefined;
+    }
+    const layers: LayerResult[] = [];
+    for (const chainId of chainIds(config.diffIds)) {
+      const record = await store.layer(chainId);
+      if (record === undefined) return undefined;
+      layers.push(await this.#storedLayer(record));
+    }
+    this.#emitPulling(digest);
+    return {
+      ...this.#names(),
+      digest,
+      manifestDigest: digest,
+      imageId,
+      platform: formatPlatform(config),
+      status: "up-to-date",
+      layers,
+      bytesFetched: 0,
+    };
+  }
+
+  async #storedLayer(record: LayerRecord): Promise<LayerResult> {
+    const [origin] = await this.#session.store.originsOf(
+      record.diffId,
+      canonicalRepository(this.#reference),
+    );
+    return {
+      digest: origin ?? (record.diffId as string as Descriptor["digest"]),
+      diffId: record.diffId,
+      chainId: record.chainId,
+      cacheId: record.cacheId,
+      compressedSize: 0,
+      size: record.size,
+      source: "reused",
+    };
+  }
+
+  announce(resolved: ResolvedImage): void {
+    this.#emitPulling(resolved.digest);
+  }
+
+  #emitPulling(digest: Descriptor["digest"]): void {
+    const { tag, digest: pinned, repository } = this.#reference;
+    this.#session.emit({
+      type: "pulling",
+      image: this.#text,
+      // docker names the whole reference here when a digest was asked for.
+      tagOrDigest:
+        pinned === undefined
+          ? (tag ?? "latest")
+          : `${canonicalRepository(this.#reference)}@${pinned}`,
+      repository,
+      digest,
+    });
+  }
+
+  /** Asks for the layers that will be fetched first, unless something is known of them. */
+  async askForLayers(layers: readonly Descriptor[]): Promise<EarlyBlobs> {
+    const { store, client, concurrency } = this.#session;
+    const early = new EarlyBlobs();
+    const largest = layers
+      .toSorted((a, b) => b.size - a.size)
+      .slice(0, concurrency);
+    for (const descriptor of largest) {
+      if ((await store.diffIdOf(descriptor.digest)) !== undefined) continue;
+      early.add(
+        descriptor.digest,
+        () =>
+          new EarlyBlob(({ signal, onResume }) =>
+            client.blob(this.#reference, descriptor, { signal, onResume }),
+          ),
+      );
+    }
+    return early;
+  }
+
+  /** @throws TpullError `PLATFORM_NOT_FOUND` when the caller asked for another platform */
+  checkPlatform(config: ImageConfig, resolved: ResolvedImage): void {
+    const { platform, platformGiven } = this.#session;
+    if (resolved.chosen || platformMatches(wire(config), platform)) return;
+    const name = familiarName(this.#reference);
+    const is = formatPlatform(config);
+    if (platformGiven) {
+      throw new TpullError(
+        "PLATFORM_NOT_FOUND",
+        `no ${formatPlatform(platform)} in ${name}: the only image is for ${is}`,
+        {
+          hint: `Pull it with --platform ${is}, or choose another tag.`,
+          details: { expected: formatPlatform(platform), actual: is },
+        },
+      );
+    }
+    this.#session.emit({
+      type: "warning",
+      image: this.#text,
+      code: "PLATFORM_DIFFERS",
+      message: `${name} is for ${is} only, this machine is ${formatPlatform(platform)}`,
+    });
+  }
+
+  /** All layers, visible in the store when this resolves; base first. */
+  async bringLayers(
+    resolved: ResolvedImage,
+    config: ImageConfig,
+    early: EarlyBlobs,
+  ): Promise<LayerOutcome[]> {
+    const { manifest } = resolved;
+    const chain = chainIds(config.diffIds);
+    const layers = manifest.layers.map((descriptor, index) => ({
+      descriptor,
+      diffId: config.diffIds[index] as (typeof config.diffIds)[number],
+      chainId: chain[index] as ChainId,
+      parent: chain[index - 1],
+    }));
+    const complete = await this.#isComplete(resolved, chain);
+    this.#session.emit({
+      type: "layers",
+      image: this.#text,
+      imageId: imageIdOf(resolved),
+      platform: formatPlatform(config),
+      layers: layers.map(({ descriptor, diffId }) => ({
+        digest: descriptor.digest,
+        diffId,
+        size: descriptor.size,
+      })),
+    });
+    return this.#session.jobs.bring(
+      layers.map((layer, index) => ({
+        ...layer,
+        repository: this.#reference,
+        early,
+        signal: this.#signal,
+        listener: this.#listener(index, layer.descriptor, complete),
+      })),
+    );
+  }
+
+  /** Whether image and layers are all stored: then, like docker, nothing is said of the layers. */
+  async #isComplete(
+    resolved: ResolvedImage,
+    chain: readonly ChainId[],
+  ): Promise<boolean> {
+    const { store } = this.#session;
+    if ((await store.imageConfig(imageIdOf(resolved))) === undefined)
+      return false;
+    const top = chain.at(-1);
+    return top === undefined || (await store.layer(top)) !== undefined;
+  }
+
+  #listener(
+    index: number,
+    { digest, size }: Descriptor,
+    silent: boolean,
+  ): LayerListener {
+    const { emit } = this.#session;
+    const say = emit.bind(this.#session);
+    const image = this.#text;
+    return {
+      state: (state) => {
+        if (!silent) say({ type: "layer", image, index, digest, state });
+      },
+      progress: (current) =>
+        say({ type: "progress", image, index, digest, current, total: size }),
+      waiting: (reason) => say({ type: "wait", image, reason }),
+      retry: (attempt, delayMs, reason) =>
+        say({ type: "retry", image, digest, attempt, delayMs, reason }),
+      warning: (code, message) =>
+        say({ type: "warning", image, code, message }),
+    };
+  }
+
+  /** Maps, then the config, then the names: the image is visible with the last of them. */
+  async publish(
+    resolved: ResolvedImage,
+    { diffIds }: ImageConfig,
+    config: Buffer,
+  ): Promise<PullResult["status"]> {
+    const { store } = this.#session;
+    const reference = this.#reference;
+    const imageId = imageIdOf(resolved);
+    const before = await store.reference(familiarName(reference));
+    const writer = await this.#session.writer();
+    await writer.recordDistribution(
+      resolved.manifest.layers.map(({ digest }, index) => ({
+        digest,
+        diffId: diffIds[index] as (typeof diffIds)[number],
+        repository: canonicalRepository(reference),
+      })),
+    );
+    await writer.putImage({ config, imageId });
+    const { tag, digest } = reference;
+    await writer.tagImage(imageId, {
+      repository: familiarRepository(reference),
+      digest: resolved.digest,
+      ...(digest === undefined ? { tag: tag ?? "latest" } : {}),
+    });
+    return before === imageId ? "up-to-date" : "downloaded";
+  }
+
+  result(
+    resolved: ResolvedImage,
+    config: ImageConfig,
+    outcomes: readonly LayerOutcome[],
+    configBytes: number,
+    status: PullResult["status"],
+  ): PullResult {
+    return {
+      ...this.#names(),
+      digest: resolved.digest,
+      manifestDigest: resolved.manifestDigest,
+      imageId: imageIdOf(resolved),
+      platform: formatPlatform(config),
+      status,
+      layers: resolved.manifest.layers.map((descriptor, index) => {
+        const outcome = outcomes[index] as LayerOutcome;
+        return {
+          digest: descriptor.digest,
+          diffId: outcome.record.diffId,
+          chainId: outcome.record.chainId,
+          cacheId: outcome.record.cacheId,
+          compressedSize: descriptor.size,
+          size: outcome.record.size,
+          source: outcome.source,
+        };
+      }),
+      bytesFetched: outcomes.reduce(
+        (sum, { bytes }) => sum + bytes,
+        resolved.bytes + configBytes,
+      ),
+    };
+  }
+
+  #names(): Pick<PullResult, "reference" | "canonicalName" | "familiarName"> {
+    return {
+      reference: this.#text,
+      canonicalName: canonicalName(this.#reference),
+      familiarName: familiarName(this.#reference),
+    };
+  }
+
+  done(result: PullResult): PullResult {
+    this.#session.emit({ type: "result", image: this.#text, result });
+    return result;
+  }
+}
+
+/** An image's ID is the digest of its config. */
+function imageIdOf({ manifest }: ResolvedImage): ImageId {
+  return manifest.config.digest as string as ImageId;
+}
+
+function parseStoredConfig(bytes: Buffer): ImageConfig | undefined {
+  try {
+    const { rootfs } = JSON.parse(bytes.toString("utf8")) as {
+      rootfs?: { diff_ids?: unknown[] | null };
+    };
+    return parseImageConfig(bytes, rootfs?.diff_ids?.length ?? 0);
+  } catch {
+    return undefined;
+  }
+}
+
+function wire({
+  os,
+  architecture,
+  variant,
+  osVersion,
+}: ImageConfig): Record<string, unknown> {
+  return { os, architecture, variant, "os.version": osVersion };
+}
+
+function samePlatform(config: ImageConfig, wanted: Platform): boolean {
+  return (
+    config.os === wanted.os &&
+    config.architecture === wanted.architecture &&
+    (config.variant ?? wanted.variant ?? "") === (wanted.variant ?? "")
+  );
+}

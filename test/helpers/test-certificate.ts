@@ -1,0 +1,25 @@
+/**
+ * A self-signed certificate for servers of tests: registry.test, cdn.test,
+ * auth.test, registry-1.docker.io, auth.docker.io, localhost and 127.0.0.1,
+ * valid from 2020 to 2120. Nothing but the tests trusts it.
+ */
+export const TEST_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBzTCCAXOgAwIBAgIBATAKBggqhkjOPQQDAjAhMR8wHQYDVQQDDBZ0cHVsbCB0
+ZXN0IGNlcnRpZmljYXRlMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAw
+WjAhMR8wHQYDVQQDDBZ0cHVsbCB0ZXN0IGNlcnRpZmljYXRlMFkwEwYHKoZIzj0C
+AQYIKoZIzj0DAQcDQgAERQS94SEz0bZCiN2HnpWluat/I6AqgaBAZo4NpcnVZJbl
+Jmeuy1qYFcLfLtxAvUejV6Z82wYvw6hfiF08QyU8s6OBmTCBljAPBgNVHRMBAf8E
+BTADAQH/MGQGA1UdEQRdMFuCDXJlZ2lzdHJ5LnRlc3SCCGNkbi50ZXN0gglhdXRo
+LnRlc3SCFHJlZ2lzdHJ5LTEuZG9ja2VyLmlvgg5hdXRoLmRvY2tlci5pb4IJbG9j
+YWxob3N0hwR/AAABMB0GA1UdDgQWBBSJUEmeUauN48tqjQy8HkAb/gtyTDAKBggq
+hkjOPQQDAgNIADBFAiEAu2kBWR139psUk21LLNyt0V2djr5cVxm8OgZC5HO6qcoC
+IGHbR7/jChWfXlVA7XY59GPt/JY6hvM6NyPz+f3k+qZJ
+-----END CERTIFICATE-----
+`;
+
+export const TEST_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgk4IblHRa3Wt1QmfP
+mp7ypeJdIu5WDuDkf0ctFwsWVFuhRANCAARFBL3hITPRtkKI3YeelaW5q38joCqB
+oEBmjg2lydVkluUmZ67LWpgVwt8u3EC9R6NXpnzbBi/DqF+IXTxDJTyz
+-----END PRIVATE KEY-----
+`;

@@ -1,0 +1,115 @@
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import {
+  createDirectory,
+  moveDirectory,
+  renameDomain,
+  replaceFiles,
+  writeNew,
+} from "#store/atomic.js";
+import { ioFailure } from "#store/io-error.js";
+import { temporaryFolder } from "./support/roots.js";
+
+let folder = "";
+beforeEach(async () => {
+  folder = await temporaryFolder();
+});
+
+const at = (name: string): string => join(folder, name);
+
+describe("replacing files", () => {
+  it("renames in order, with exact modes, and leaves nothing beside", async () => {
+    writeFileSync(at("0"), "old", { mode: 0o600 });
+    const files = Array.from({ length: 6 }, (_, n) => ({
+      path: at(String(n)),
+      bytes: `new ${n}`,
+      mode: 0o640 + n,
+    }));
+    await replaceFiles(files);
+    expect(readdirSync(folder)).toEqual(["0", "1", "2", "3", "4", "5"]);
+    for (const [n, { bytes, mode }] of files.entries()) {
+      expect(readFileSync(at(String(n)), "utf8")).toBe(bytes);
+      expect(statSync(at(String(n))).mode & 0o7777).toBe(mode);
+    }
+  });
+
+  it("keeps the old content when it fails, and leaves nothing beside", async () => {
+    writeFileSync(at("one"), "old");
+    mkdirSync(at("two/occupied"), { recursive: true });
+    const file = { bytes: "new", mode: 0o600 };
+    await expect(
+      replaceFiles([
+        { ...file, path: at("two") },
+        { ...file, path: at("one") },
+      ]),
+    ).rejects.toThrow("EISDIR");
+    expect(readFileSync(at("one"), "utf8")).toBe("old");
+    expect(readdirSync(folder).sort()).toEqual(["one", "two"]);
+  });
+
+  it("never writes into a file that is there", async () => {
+    writeFileSync(at("f"), "old");
+    await expect(
+      writeNew(at("f"), "new", 0o600, { sync: true }),
+    ).rejects.toThrow("EEXIST");
+    expect(readFileSync(at("f"), "utf8")).toBe("old");
+  });
+});
+
+describe("directories", () => {
+  it("are made once, with exactly their mode", async () => {
+    expect(await createDirectory(at("d"), 0o3757)).toBe(true);
+    expect(statSync(at("d")).mode & 0o7777).toBe(0o3757);
+    expect(await createDirectory(at("d"), 0o700)).toBe(false);
+    expect(statSync(at("d")).mode & 0o7777).toBe(0o3757);
+  });
+
+  it("do not take a place that is occupied", async () => {
+    mkdirSync(at("from/x"), { recursive: true });
+    mkdirSync(at("to/y"), { recursive: true });
+    await expect(moveDirectory(at("from"), at("to"))).rejects.toThrow(
+      /ENOTEMPTY|EEXIST/,
+    );
+  });
+
+  it("know where they can be moved to", async () => {
+    mkdirSync(at("a"));
+    const here = await renameDomain(folder);
+    expect(await renameDomain(at("a"))).toBe(here);
+    expect(await renameDomain("/proc")).not.toBe(here);
+  });
+});
+
+describe("failures", () => {
+  const failure = (code: string) =>
+    Object.assign(new Error(`${code}: write`), { code });
+
+  it.each([
+    ["ENOSPC", "DISK_FULL"],
+    ["EDQUOT", "DISK_FULL"],
+    ["EACCES", "ROOT_NOT_WRITABLE"],
+    ["EROFS", "ROOT_NOT_WRITABLE"],
+    ["EIO", "STORE_IO_FAILED"],
+  ])("%s becomes %s", (errno, code) => {
+    expect(ioFailure(failure(errno), "write it")).toMatchObject({
+      name: "TpullError",
+      code,
+      message: `could not write it: ${errno}: write`,
+    });
+  });
+
+  it("that are none of the system's stay as they are", () => {
+    const defect = new TypeError("x is not a function");
+    expect(ioFailure(defect, "write it")).toBe(defect);
+    expect(ioFailure(undefined, "write it")).toBeUndefined();
+    const reading = ioFailure(failure("EACCES"), "read it", "read");
+    expect(reading).toMatchObject({ code: "ROOT_NOT_READABLE" });
+  });
+});

@@ -1,0 +1,150 @@
+// Layers that are in the store already: somebody else's, or damaged ones.
+import {
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import {
+  type ChainId,
+  digestOf,
+  type LayerRecord,
+  openStore,
+} from "#store/index.js";
+import { fakeImage, stageAll, storeImage } from "./support/images.js";
+import { litter, newRoot, writing } from "./support/roots.js";
+
+const driver = "image/overlay2";
+
+describe("a layer that somebody else stored in the meantime", () => {
+  it("is reused, and the layers above are tied to it", async () => {
+    const root = await newRoot();
+    const image = fakeImage("app", "one", "two", "three");
+    const elsewhere = await newRoot();
+    const [theirs] = await writing(elsewhere, (w) =>
+      storeImage(w, fakeImage("other", "one")),
+    );
+    let records: LayerRecord[] = [];
+    await writing(root, async (writer) => {
+      const staged = await stageAll(writer, image.layers);
+      await transplant(elsewhere, root, theirs!);
+      records = await writer.commitLayers(staged);
+      await storeImage(writer, image);
+    });
+    expect(records[0]).toEqual(theirs);
+    const link = await readFile(
+      join(root, "overlay2", theirs!.cacheId, "link"),
+      "latin1",
+    );
+    const lower = (index: number): Promise<string> =>
+      readFile(
+        join(root, "overlay2", records[index]!.cacheId, "lower"),
+        "latin1",
+      );
+    expect(await lower(1)).toBe(`l/${link}`);
+    expect(await lower(2)).toMatch(new RegExp(`^l/.{26}:l/${link}$`));
+    const marked = join(root, "overlay2", theirs!.cacheId, "committed");
+    expect((await stat(marked)).mode & 0o777).toBe(0o600);
+    expect(await litter(root)).toEqual([]);
+  });
+});
+
+/** Moves a layer from one root to another, as a session there would have left it. */
+async function transplant(
+  from: string,
+  to: string,
+  { cacheId, chainId }: LayerRecord,
+): Promise<void> {
+  await rename(join(from, "overlay2", cacheId), join(to, "overlay2", cacheId));
+  const link = await readFile(join(to, "overlay2", cacheId, "link"), "latin1");
+  await symlink(`../${cacheId}/diff`, join(to, "overlay2/l", link));
+  const home = `${driver}/layerdb/sha256/${chainId.slice(7)}`;
+  await cp(join(from, home), join(to, home), { recursive: true });
+}
+
+describe("a damaged layer", () => {
+  const image = fakeImage("app", "one", "two", "three");
+  const cases: [
+    string,
+    (root: string, middle: LayerRecord) => Promise<void>,
+  ][] = [
+    [
+      "without its unpacked files",
+      (root, { cacheId }) =>
+        rm(join(root, "overlay2", cacheId), { recursive: true }),
+    ],
+    [
+      "whose size ends in a newline",
+      (root, { chainId }) =>
+        writeFile(join(home(root, chainId), "size"), "3\n"),
+    ],
+    [
+      "with an empty entry",
+      async (root, { chainId }) => {
+        await rm(home(root, chainId), { recursive: true });
+        await mkdir(home(root, chainId));
+      },
+    ],
+    [
+      "with a file for an entry",
+      async (root, { chainId }) => {
+        await rm(home(root, chainId), { recursive: true });
+        await writeFile(home(root, chainId), "");
+      },
+    ],
+    [
+      "without archive record",
+      (root, { chainId }) => rm(join(home(root, chainId), "tar-split.json.gz")),
+    ],
+    [
+      "without its short link",
+      (root) => rm(join(root, "overlay2/l"), { recursive: true }),
+    ],
+    [
+      "that claims another tar",
+      (root, { chainId }) =>
+        writeFile(join(home(root, chainId), "diff"), digestOf("other")),
+    ],
+    [
+      "on a wrong lower",
+      (root, { cacheId }) =>
+        writeFile(
+          join(root, "overlay2", cacheId, "lower"),
+          `l/${"A".repeat(26)}`,
+        ),
+    ],
+  ];
+  const home = (root: string, chainId: ChainId): string =>
+    join(root, driver, "layerdb/sha256", chainId.slice(7));
+
+  it.each(cases)("%s is written anew", async (_, damage) => {
+    const root = await newRoot();
+    const old = await writing(root, (writer) => storeImage(writer, image));
+    await damage(root, old[1]!);
+    const warnings: string[] = [];
+    await writing(root, (writer) => storeImage(writer, image), {
+      onWarning: ({ code }) => warnings.push(code),
+    });
+    const store = await openStore(root);
+    const chain = await store.layerChain(image.layers[2]!.chainId);
+    expect(chain).toHaveLength(3);
+    expect(chain![1]!.cacheId).not.toBe(old[1]!.cacheId);
+    // Now all of it is whole.
+    await writing(
+      root,
+      async (writer) => {
+        expect(await stageAll(writer, image.layers)).toEqual([]);
+      },
+      { onWarning: ({ code }) => warnings.push(`after: ${code}`) },
+    );
+    expect(warnings.filter((code) => code !== "LAYER_DAMAGED")).toEqual([]);
+    expect(await readdir(join(root, driver, "layerdb/tmp"))).toEqual([]);
+  });
+});

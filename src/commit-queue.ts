@@ -28,6 +28,11 @@ export class CommitQueue {
     this.#commit = commit;
   }
 
+  /** The layer is on its way, perhaps once more. */
+  expect(chainId: ChainId): void {
+    this.#failed.delete(chainId);
+  }
+
   /** The layer is in the store; what waits for it may go on. */
   seen(chainId: ChainId): void {
     this.#visible.add(chainId);

@@ -15,23 +15,27 @@ export class EarlyBlob implements AsyncIterable<Uint8Array> {
   readonly #stop = new AbortController();
   readonly #chunks: AsyncIterator<Uint8Array>;
   #first: Promise<IteratorResult<Uint8Array>> | undefined;
-  /** Whether the bytes came over more than one connection so far. */
-  resumed = false;
-  /** Told when they do from now on. */
-  onResume: (() => void) | undefined;
+  #resumed = false;
+  #listener: (() => void) | undefined;
 
   constructor(open: (hooks: EarlyHooks) => AsyncIterable<Uint8Array>) {
     const hooks = {
       signal: this.#stop.signal,
       onResume: () => {
-        this.resumed = true;
-        this.onResume?.();
+        this.#resumed = true;
+        this.#listener?.();
       },
     };
     this.#chunks = open(hooks)[Symbol.asyncIterator]();
     this.#first = this.#chunks.next();
     // A failure is news for the reader; without one it is not worth a crash.
     this.#first.catch(() => undefined);
+  }
+
+  /** Calls back when the bytes come over more than one connection, also if they did before. */
+  listen(onResume: () => void): void {
+    this.#listener = onResume;
+    if (this.#resumed) onResume();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {

@@ -9,7 +9,7 @@ import {
 import { EarlyBlob, EarlyBlobs } from "./early-blob.js";
 import type { LayerResult, PullResult } from "./events.js";
 import { type ImageConfig, parseImageConfig } from "./image-config.js";
-import type { LayerListener, LayerOutcome } from "./layer-jobs.js";
+import type { LayerListener, LayerOutcome } from "./layer-job.js";
 import { type Platform, formatPlatform, platformMatches } from "./platform.js";
 import type { PullSession } from "./pull-session.js";
 import {

@@ -55,17 +55,23 @@ export function exitStatus(error: ErrorReport): number {
 
 /**
  * The lines for stderr: what happened with its code, then the hint. `image` is
- * put in front unless the message names it already.
+ * put in front unless the message begins with it or quotes it.
  */
 export function errorText(error: ErrorReport, image?: string): string {
   const message = oneLine(error.message);
   const subject =
-    image === undefined || message.includes(image)
+    image === undefined || names(message, image)
       ? ""
       : `${bareReference(image)}: `;
   const lines = [`tpull: ${subject}${message} (${oneLine(error.code)})`];
   if (error.hint !== undefined) lines.push(`  hint: ${oneLine(error.hint)}`);
   return `${lines.join("\n")}\n`;
+}
+
+function names(message: string, image: string): boolean {
+  const begins =
+    message.startsWith(image) && /^[\s:@]/.test(message.slice(image.length));
+  return begins || message.includes(`"${image}"`);
 }
 
 /** A reference as it may be shown: printable, and without what may be a password. */

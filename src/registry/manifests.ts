@@ -21,6 +21,10 @@ import { ACCEPT_MANIFESTS, acceptFor, isSchema1Type } from "./media-types.js";
 import type { Ask, Reply, Repository, RetryScope, Session } from "./session.js";
 import { withNearTags } from "./tags.js";
 
+/** Registries may name a manifest by another algorithm than ours. */
+const PROMISED_DIGEST =
+  /^(?:sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
+
 /** Exact bytes of a manifest or index. */
 export interface FetchedManifest {
   readonly bytes: Buffer;
@@ -188,8 +192,8 @@ function looksLikeJson(bytes: Buffer): boolean {
 
 /** Whether bytes have the digest that a header promises; one that cannot be read promises nothing. */
 function matches(promised: string, bytes: Buffer): boolean {
-  const [algorithm = "", hex = ""] = promised.trim().split(":");
-  if (!/^sha(256|384|512)$/.test(algorithm)) return true;
+  if (!PROMISED_DIGEST.test(promised)) return true;
+  const [algorithm = "", hex] = promised.split(":");
   return createHash(algorithm).update(bytes).digest("hex") === hex;
 }
 

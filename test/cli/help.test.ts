@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from "vitest";
 import { helpText } from "#src/cli/help.js";
-import { DEFAULT_CONCURRENCY } from "#src/pull.js";
+import { DEFAULT_CONCURRENCY } from "#src/pull-session.js";
 import { COMMANDS, OPTIONS, type CommandName } from "#src/cli/options.js";
 
 const commands = Object.keys(COMMANDS) as CommandName[];

@@ -27,14 +27,17 @@ describe("an expected failure", () => {
     expect(stackOf(failure)).toBeUndefined();
   });
 
-  it("is two lines, with the image in front if the message does not name it", () => {
+  it("is two lines, with the image in front unless the message quotes it", () => {
     expect(errorText(describeError(failure), "nginx:no")).toBe(
       "tpull: nginx:no: docker.io has no such tag (NOT_FOUND)\n" +
         "  hint: Check the tag.\n",
     );
     expect(
-      errorText({ code: "X", message: "no nginx:no here" }, "nginx:no"),
-    ).toBe("tpull: no nginx:no here (X)\n");
+      errorText(
+        { code: "X", message: 'invalid reference "nginx:no"' },
+        "nginx:no",
+      ),
+    ).toBe('tpull: invalid reference "nginx:no" (X)\n');
   });
 
   it("cannot speak to the terminal, nor show a password", () => {

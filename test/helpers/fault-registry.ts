@@ -74,7 +74,7 @@ export class FaultRegistry {
   readonly tokens: TokenServer | undefined;
   readonly blobs: Map<string, Buffer> = new Map();
   readonly #manifests = new Map<string, { bytes: Buffer; mediaType: string }>();
-  readonly #tags = new Map<string, string[]>();
+  readonly #tags = new Map<string, Set<string>>();
   readonly #links = new Map<string, number>();
   readonly #options: FaultRegistryOptions;
   readonly #stop: () => Promise<void>;
@@ -116,7 +116,8 @@ export class FaultRegistry {
     this.#manifests.set(`${repository} ${digest}`, { bytes, mediaType });
     if (tag !== undefined) {
       this.#manifests.set(`${repository} ${tag}`, { bytes, mediaType });
-      this.#tags.set(repository, [...(this.#tags.get(repository) ?? []), tag]);
+      const tags = this.#tags.get(repository) ?? new Set();
+      this.#tags.set(repository, tags.add(tag));
     }
     return { mediaType, digest, size: bytes.length };
   }
@@ -177,7 +178,8 @@ export class FaultRegistry {
     const refusal = this.tokens?.refuse(request, repository, this.url);
     if (refusal !== undefined) return refusal;
     if (kind === "tags") {
-      return json(200, { name: repository, tags: this.#tags.get(repository) });
+      const tags = [...(this.#tags.get(repository) ?? [])];
+      return json(200, { name: repository, tags });
     }
     if (kind === "manifests") return this.#manifest(repository, item);
     const target = this.#options.redirectBlobsTo;

@@ -15,8 +15,8 @@ export type RangeMode =
   | "no-header"
   /** 206 of several parts. */
   | "multipart"
-  /** 206 with half of what was asked for, rightly labelled. */
-  | "half"
+  /** 206 with at most 128 KiB of what was asked for, rightly labelled. */
+  | "capped"
   /** 416, though the range is good. */
   | "refused"
   /** 416 that names no size. */
@@ -54,8 +54,8 @@ export function answerRange(
       return part(start - 1, size, size);
     case "wrong-total":
       return part(start, size, size + 1);
-    case "half":
-      return part(start, start + Math.ceil((size - start) / 2), size);
+    case "capped":
+      return part(start, Math.min(size, start + 128 * 1024), size);
     case "no-header":
       return { ...part(start, size, size), headers: type };
     case "multipart":

@@ -2,14 +2,16 @@
 import {
   chmod,
   lstat,
+  mkdir,
   mkdtemp,
   readdir,
   readFile,
   readlink,
   rm,
+  writeFile,
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterEach } from "vitest";
 import {
   openStore,
@@ -36,6 +38,18 @@ export async function temporaryFolder(): Promise<string> {
 /** A path at which no root exists yet. */
 export async function newRoot(): Promise<string> {
   return join(await temporaryFolder(), "root");
+}
+
+/** A root with these directories (ending in /) and files. */
+export async function rootWith(...paths: string[]): Promise<string> {
+  const root = await newRoot();
+  await mkdir(root);
+  for (const path of paths) {
+    await mkdir(join(root, dirname(path)), { recursive: true });
+    if (path.endsWith("/")) await mkdir(join(root, path), { recursive: true });
+    else await writeFile(join(root, path), "");
+  }
+  return root;
 }
 
 /** Runs one writing session to its end. */

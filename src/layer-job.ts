@@ -286,10 +286,13 @@ export class LayerJob {
     const { descriptor, diffId, parent } = this.request;
     const wide = this.#context.isCritical(this);
     this.#setState("downloading");
+    let reportedAt = 0;
     let reported = 0;
     const report = (now: number): void => {
-      reported = now;
-      for (const listener of this.#listeners) listener.progress(this.#bytes);
+      if (reported === this.#bytes) return;
+      reportedAt = now;
+      reported = this.#bytes;
+      for (const listener of this.#listeners) listener.progress(reported);
     };
     return this.#context.stager.blob(
       claim,
@@ -302,7 +305,7 @@ export class LayerJob {
           this.#bytes += bytes;
           this.#received += bytes;
           const now = performance.now();
-          if (now - reported >= PROGRESS_INTERVAL_MS) report(now);
+          if (now - reportedAt >= PROGRESS_INTERVAL_MS) report(now);
         },
         onReceived: () => {
           report(performance.now());

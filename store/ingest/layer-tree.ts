@@ -95,6 +95,8 @@ export class LayerTree {
   readonly #directories = new Map<string, Pending>();
   /** Paths that hold a whiteout, which a later member of that name replaces. */
   readonly #whiteouts = new Set<string>();
+  /** Devices that could not be made, and links to them. */
+  readonly #skipped = new Set<string>();
   /** Permission bits the kernel takes away from new files (umask, default ACL). */
   readonly #masked: number;
   /** New files do not come out as root's by themselves. */
@@ -226,6 +228,10 @@ export class LayerTree {
     const target = cleanName(header.linkName, "hard link's target");
     const targetBase = target.parts.at(-1);
     if (targetBase === undefined) throw missingTarget(header);
+    if (this.#skipped.has(target.path)) {
+      this.#skipped.add(name.path);
+      return PLAIN;
+    }
     const from = cString(targetBase);
     const repeated = this.#make(
       name,
@@ -264,6 +270,7 @@ export class LayerTree {
     const whiteout = format === S_IFCHR && device === 0;
     if (!this.#privileged && format !== S_IFIFO && !whiteout) {
       this.#warn("device", header);
+      this.#skipped.add(name.path);
       return PLAIN;
     }
     const repeated = this.#make(

@@ -3,7 +3,7 @@
  * size, in a single pass. Synchronous: runs in a worker.
  */
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import type { DiffId } from "../digest.js";
 import { TpullError, isTpullError } from "../errors.js";
 import { close, write } from "../native/libc.js";
@@ -59,7 +59,6 @@ export function unpack(
     const split = new TarSplitWriter(splitFd);
     new LayerUnpacker(input, tree, split, crc).run();
     split.end();
-    fsyncSync(splitFd);
     const size = tree.finish();
     return {
       diffId: `sha256:${hash.digest("hex")}` as DiffId,

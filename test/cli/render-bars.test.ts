@@ -90,6 +90,13 @@ describe("a pull", () => {
     expect(terminal.cursor.column).toBe(0);
   });
 
+  it("leaves the terminal alone while there is nothing to show", () => {
+    const { terminal, wait } = setUp(["nginx"]);
+    const writes = terminal.writes.length;
+    wait(1000);
+    expect(terminal.writes).toHaveLength(writes);
+  });
+
   it("stops drawing when it is over", () => {
     const { terminal, renderer, feed, wait } = setUp(["nginx"]);
     feed(nginx.resolve(), nginx.layers(), summary());

@@ -27,17 +27,23 @@ describe("an expected failure", () => {
     expect(stackOf(failure)).toBeUndefined();
   });
 
-  it("is two lines, with the image in front unless the message quotes it", () => {
+  it("is two lines, with the image in front", () => {
     expect(errorText(describeError(failure), "nginx:no")).toBe(
       "tpull: nginx:no: docker.io has no such tag (NOT_FOUND)\n" +
         "  hint: Check the tag.\n",
     );
-    expect(
-      errorText(
-        { code: "X", message: 'invalid reference "nginx:no"' },
-        "nginx:no",
-      ),
-    ).toBe('tpull: invalid reference "nginx:no" (X)\n');
+  });
+
+  test.each([
+    ["nginx:no", 'invalid reference "nginx:no"', ""],
+    ["nginx", "nginx:latest: refused", ""],
+    ["nginx:no", "nginx:no: refused", ""],
+    ["no", "nobody answers", "no: "],
+    ["no", "there is no tag", "no: "],
+  ])("of %s, %j: %j in front", (image, message, front) => {
+    expect(errorText({ code: "X", message }, image)).toBe(
+      `tpull: ${front}${message} (X)\n`,
+    );
   });
 
   it("cannot speak to the terminal, nor show a password", () => {

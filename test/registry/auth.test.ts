@@ -142,40 +142,37 @@ describe("tokens that end", () => {
     ["an hour ago", -3_600_000, 4],
     ["half a life ago", -50_000, 4],
     ["in the future", 3_600_000, 3],
-  ])(
-    "issued %s by the server's clock",
-    async (_name, shift, requests) => {
-      const { registry } = await withTokens();
-      const now = Date.now();
-      let current = now;
-      const client = connect({ retry: { now: () => current } });
-      registry.faults.push({
-        on: { path: /token/ },
-        do: "answer",
-        answer: (_request, response) => {
-          response.end(
-            JSON.stringify({
-              access_token: "x",
-              expires_in: 100,
-              issued_at: new Date(now + shift).toISOString(),
-            }),
-          );
-        },
-      });
-      registry.faults.push({
-        on: { path: /manifests/ },
-        do: "headers",
-        headers: {},
-      });
-      // The first answer's token is unknown to the registry, so it is replaced at once.
-      await client.manifest(repo(registry), "1.0");
-      current = now + 40_000;
-      await client.manifest(repo(registry), "1.0");
-      expect(registry.sent(/manifests/).length).toBeGreaterThanOrEqual(
-        requests - 1,
-      );
-    },
-  );
+  ])("issued %s by the server's clock", async (_name, shift, requests) => {
+    const { registry } = await withTokens();
+    const now = Date.now();
+    let current = now;
+    const client = connect({ retry: { now: () => current } });
+    registry.faults.push({
+      on: { path: /token/ },
+      do: "answer",
+      answer: (_request, response) => {
+        response.end(
+          JSON.stringify({
+            access_token: "x",
+            expires_in: 100,
+            issued_at: new Date(now + shift).toISOString(),
+          }),
+        );
+      },
+    });
+    registry.faults.push({
+      on: { path: /manifests/ },
+      do: "headers",
+      headers: {},
+    });
+    // The first answer's token is unknown to the registry, so it is replaced at once.
+    await client.manifest(repo(registry), "1.0");
+    current = now + 40_000;
+    await client.manifest(repo(registry), "1.0");
+    expect(registry.sent(/manifests/).length).toBeGreaterThanOrEqual(
+      requests - 1,
+    );
+  });
 
   test("a token that is refused as soon as it is fresh is not fetched for ever", async () => {
     const { registry, asked } = await withTokens({ grant: () => [] });
@@ -274,9 +271,7 @@ describe("the token server's answers", () => {
       status: 403,
       body: '{"errors":[{"code":"DENIED","message":"requested access is denied"}]}',
     });
-    await expect(
-      client.manifest(repo(registry), "1.0"),
-    ).rejects.toMatchObject({
+    await expect(client.manifest(repo(registry), "1.0")).rejects.toMatchObject({
       code: "DENIED",
       message: expect.stringMatching(
         /the token server .* refuses\. Sent no credentials\. .*requested access is denied/,
@@ -367,9 +362,9 @@ describe("credentials", () => {
     await client.manifest(repo(registry, "team/other"), "1.0");
     expect(asked.map(({ user }) => user)).toEqual(["ann", "ann"]);
     expect(hosts).toEqual([registry.host]);
-    const sent = registry.sent(/manifests/).map(({ headers }) =>
-      String(headers["authorization"]).slice(0, 6),
-    );
+    const sent = registry
+      .sent(/manifests/)
+      .map(({ headers }) => String(headers["authorization"]).slice(0, 6));
     expect(sent).toEqual(["undefi", "Bearer", "Bearer"]);
   });
 
@@ -377,7 +372,11 @@ describe("credentials", () => {
     const { registry } = await withTokens({ users });
     const password = "very-wrong-secret";
     const error = await connect({
-      credentials: async () => ({ kind: "password", username: "ann", password }),
+      credentials: async () => ({
+        kind: "password",
+        username: "ann",
+        password,
+      }),
     })
       .manifest(repo(registry), "1.0")
       .catch((error: unknown) => error);
@@ -415,7 +414,9 @@ describe("credentials", () => {
   });
 
   test("an identity token is exchanged by POST", async () => {
-    const { registry, asked } = await withTokens({ identityTokens: ["refresh"] });
+    const { registry, asked } = await withTokens({
+      identityTokens: ["refresh"],
+    });
     const credentials = async () =>
       ({ kind: "identity", token: "refresh" }) as const;
     await connect({ credentials }).manifest(repo(registry), "1.0");

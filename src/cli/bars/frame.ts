@@ -63,7 +63,7 @@ export class Frame {
   #differs(lines: readonly string[], columns: number): boolean {
     return (
       this.#above.length > 0 ||
-      columns !== this.#drawnColumns ||
+      (columns !== this.#drawnColumns && this.#drawn.length > 0) ||
       lines.length !== this.#drawn.length ||
       lines.some((line, index) => line !== this.#drawn[index])
     );

@@ -99,7 +99,7 @@ export type PullEvent =
       platform: string;
       layers: { digest: Digest; diffId: DiffId; size: number }[];
     }
-  /** A layer changed its state. Sent once for each change. */
+  /** A layer changed its state. Sent once for each change; not at all for an image that is stored whole already. */
   | {
       type: "layer";
       image: string;
@@ -131,8 +131,8 @@ export type PullEvent =
   | { type: "warning"; image?: string; code: string; message: string }
   /** The last event of an image that was pulled. */
   | { type: "result"; image: string; result: PullResult }
-  /** The last event of an image that failed. */
-  | { type: "error"; image: string; error: FailedPull["error"] }
+  /** The last event of an image that failed; without `image` the whole run did. */
+  | { type: "error"; image?: string; error: FailedPull["error"] }
   /** The last event of a run. */
   | {
       type: "summary";

@@ -12,6 +12,7 @@ import {
   open,
   readFile,
   rename,
+  rmdir,
   unlink,
 } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -36,8 +37,13 @@ export async function createDirectory(
     if (errnoOf(error) === "EEXIST") return false;
     throw error;
   }
-  if (privilege() === "native") await chown(path, 0, 0);
-  await chmod(path, mode);
+  try {
+    if (privilege() === "native") await chown(path, 0, 0);
+    await chmod(path, mode);
+  } catch (error) {
+    await rmdir(path);
+    throw error;
+  }
   return true;
 }
 

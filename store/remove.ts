@@ -8,8 +8,6 @@ import { setImmediate } from "node:timers/promises";
 import { check } from "./io-error.js";
 import * as libc from "./native/libc.js";
 
-// The value in every Linux ABI; Node does not export it.
-const O_PATH = 0o10000000;
 const ENOENT = -2;
 const ENOTDIR = -20;
 /** Removals between two looks at the event loop. */
@@ -75,7 +73,7 @@ function enter(
   path: string,
 ): number {
   const reached = check(
-    libc.openat(parent, name, O_PATH | libc.O_DIRECTORY | libc.O_NOFOLLOW),
+    libc.openat(parent, name, libc.O_PATH | libc.O_DIRECTORY | libc.O_NOFOLLOW),
     "open",
     path,
   );

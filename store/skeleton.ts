@@ -66,21 +66,34 @@ export class Skeleton {
    * @throws TpullError `ROOT_IN_USE_BY_DOCKERD`, `ABORTED`
    */
   async lock(signal: AbortSignal | undefined): Promise<RootLock> {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        await this.#rootItself();
-        await this.directory(this.#layout.volumes, 0o701);
-        const lock = await lockRoot(this.#layout.lockFile, signal);
-        if (lock.created) {
-          this.#createdLockFile = true;
-          if (privilege() === "native") await lock.file.chown(0, 0);
-          await lock.file.chmod(LOCK_FILE_MODE);
+    try {
+      for (let tries = 1; ; tries += 1) {
+        try {
+          return await this.#tryLock(signal);
+        } catch (error) {
+          // Another session unmade its skeleton at this moment.
+          if (!isAbsent(error) || tries === LOCK_TRIES) throw error;
         }
-        return lock;
-      } catch (error) {
-        // Another session unmade its skeleton at this moment.
-        if (!isAbsent(error) || tries === LOCK_TRIES) throw error;
       }
+    } catch (error) {
+      await this.#removeEmpty();
+      throw error;
+    }
+  }
+
+  async #tryLock(signal: AbortSignal | undefined): Promise<RootLock> {
+    await this.#rootItself();
+    await this.directory(this.#layout.volumes, 0o701);
+    const lock = await lockRoot(this.#layout.lockFile, signal);
+    if (!lock.created) return lock;
+    this.#createdLockFile = true;
+    try {
+      if (privilege() === "native") await lock.file.chown(0, 0);
+      await lock.file.chmod(LOCK_FILE_MODE);
+      return lock;
+    } catch (error) {
+      await lock.file.close();
+      throw error;
     }
   }
 
@@ -119,12 +132,14 @@ export class Skeleton {
   async undo(lock: RootLock): Promise<void> {
     if (this.#created.length === 0 && !this.#createdLockFile) return;
     if (!tryFlock(lock.file, LOCK_EX)) return;
-    const { lockFile, volumes } = this.#layout;
-    const keepLock =
-      !this.#createdLockFile || (await lock.file.stat()).size > 0;
-    if (!keepLock) await unlink(lockFile);
+    if (this.#createdLockFile && (await lock.file.stat()).size === 0) {
+      await unlink(this.#layout.lockFile);
+    }
+    await this.#removeEmpty();
+  }
+
+  async #removeEmpty(): Promise<void> {
     for (const path of this.#created.toReversed()) {
-      if (keepLock && path === volumes) continue;
       await rmdir(path).catch(ignoreOccupied);
     }
   }

@@ -51,6 +51,7 @@ export function createPlainRenderer(
       }
       case "error": {
         const { image, error } = event;
+        if (image === undefined) break; // of the whole run: see failRun
         if (!isInterruption(error)) {
           blocks.add(image, () => output.err(errorText(error, image)));
         }

@@ -22,7 +22,7 @@ export function recordRun(
   return {
     onEvent: (event) => {
       if (event.type === "result") results.set(event.image, event.result);
-      if (event.type === "error") {
+      if (event.type === "error" && event.image !== undefined) {
         const { image, error } = event;
         failures.set(image, { reference: image, error });
       }

@@ -10,30 +10,11 @@
  * Paths are bytes with a NUL at the end, because names in archives need not be
  * UTF-8: see {@link cPath}. Nothing here keeps a pointer after it returned.
  */
-import { constants as fsConstants } from "node:fs";
-import { constants as osConstants } from "node:os";
+import { AT_SYMLINK_NOFOLLOW, O_CLOEXEC } from "./abi.js";
 import { type Calls, type CString, libc } from "./bind.js";
 
+export * from "./abi.js";
 export type { CString } from "./bind.js";
-
-/** Relative paths count from the working directory. */
-export const AT_FDCWD: number = -100;
-/** Act on a symbolic link itself. */
-export const AT_SYMLINK_NOFOLLOW: number = 0x100;
-/** For {@link unlinkat}: remove an empty directory. */
-export const AT_REMOVEDIR: number = 0x200;
-/** For {@link linkat} and {@link fchownat}: an empty path means the descriptor itself. */
-export const AT_EMPTY_PATH: number = 0x1000;
-
-export const LOCK_SH: number = 1;
-export const LOCK_EX: number = 2;
-export const LOCK_NB: number = 4;
-export const LOCK_UN: number = 8;
-
-// The value in every Linux ABI that Node runs on; Node itself does not export it.
-const O_CLOEXEC = 0o2000000;
-export const O_DIRECTORY: number = fsConstants.O_DIRECTORY;
-export const O_NOFOLLOW: number = fsConstants.O_NOFOLLOW;
 
 function checked(calls: Calls, result: number): number {
   return result < 0 ? -calls.errno() : result;
@@ -45,37 +26,6 @@ function checked(calls: Calls, result: number): number {
  */
 export function requireLibc(): void {
   libc();
-}
-
-const names = new Map<number, string>();
-for (const [name, value] of Object.entries(osConstants.errno)) {
-  if (!names.has(value)) names.set(value, name);
-}
-
-/** `ENOENT` for 2 and for -2; the number itself where Node has no name for it. */
-export function errnoName(errno: number): string {
-  return names.get(Math.abs(errno)) ?? `errno ${Math.abs(errno)}`;
-}
-
-/** The bytes of a path or name (text is taken as UTF-8) with the NUL that C wants. */
-export function cPath(path: string | Uint8Array): CString {
-  const bytes =
-    typeof path === "string"
-      ? Buffer.from(`${path}\0`)
-      : Buffer.concat([path, ZERO]);
-  if (bytes.indexOf(0) !== bytes.length - 1) {
-    throw new RangeError("a path cannot hold a NUL byte");
-  }
-  return bytes;
-}
-const ZERO = new Uint8Array(1);
-
-/** A device number of major and minor as the C library packs it. */
-export function deviceNumber(major: number, minor: number): number | bigint {
-  const low =
-    (major & 0xfff) * 0x100 + (minor & 0xff) + (minor >>> 8) * 0x100000;
-  const high = major >>> 12;
-  return high === 0 ? low : (BigInt(high) << 44n) | BigInt(low);
 }
 
 /** open(2) below an open directory. Always close-on-exec. Returns the descriptor. */

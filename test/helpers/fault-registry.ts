@@ -167,7 +167,9 @@ export class FaultRegistry {
   async answer(request: IncomingMessage): Promise<Answer> {
     const url = new URL(request.url ?? "/", this.url);
     if (url.pathname === "/token" && this.tokens !== undefined) {
-      return this.tokens.issue(request, url, await text(request));
+      const form = await text(request);
+      await this.tokens.options.hold;
+      return this.tokens.issue(request, url, form);
     }
     if (url.pathname.startsWith("/signed/")) return this.#signed(request, url);
     const [, repository, kind, item] =

@@ -6,6 +6,10 @@ import type { Answer } from "./fault-script.js";
 export interface TokenServerOptions {
   /** `expires_in` of the replies, in seconds; left out by default. */
   expiresIn?: number;
+  /** `issued_at` of the replies; left out by default. */
+  issuedAt?: Date;
+  /** Awaited before a token is given. */
+  hold?: Promise<void>;
   /** Where the challenge sends; by default `/token` of the registry itself. */
   realm?: string;
   /** User names and passwords; without, everybody gets a token. */
@@ -70,10 +74,11 @@ export class TokenServer {
     }
     const token = `token-${++this.#serial}-${"s".repeat(20)}`;
     this.#tokens.set(token, this.options.grant?.(scopes, user) ?? scopes);
-    const { expiresIn } = this.options;
+    const { expiresIn, issuedAt } = this.options;
     return json(200, {
       [post ? "access_token" : "token"]: token,
-      ...(expiresIn === undefined ? {} : { expires_in: expiresIn }),
+      expires_in: expiresIn,
+      issued_at: issuedAt?.toISOString(),
     });
   }
 

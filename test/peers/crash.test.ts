@@ -29,8 +29,8 @@ const ROUND_MS = 120_000;
 
 const LAYERS = [1, 2, 3, 4, 5, 6].map((seed) => ({
   seed,
-  files: 500 * seed,
-  meanSize: 6_000,
+  files: 50 * seed,
+  meanSize: 20_000,
 }));
 
 describeWithPeers("kill -9", SUITE_PEERS, { root: true }, () => {
@@ -82,11 +82,13 @@ describeWithPeers("kill -9", SUITE_PEERS, { root: true }, () => {
   const rounds = Array.from({ length: ROUNDS }, (_, round) => {
     // Now and then the pull that repairs is killed as well.
     const kills = random() < 0.25 ? 2 : 1;
-    return { round, moments: Array.from({ length: kills }, () => random()) };
+    const moments = Array.from({ length: kills }, () => random());
+    const shown = moments.map((moment) => `${Math.round(moment * 100)} %`);
+    return { round, moments, shown: shown.join(", then ") };
   });
 
   it.each(rounds)(
-    "round $round, at $moments of the pull",
+    "round $round: after $shown of the pull",
     async ({ round, moments }) => {
       const root = join(folder, `round-${round}`);
       await mkdir(root, { mode: 0o710 });

@@ -30,7 +30,7 @@ export async function serve(
 }
 
 /** Every name is this machine. */
-const lookup: LookupFunction = (_name, options, callback) => {
+export const lookup: LookupFunction = (_name, options, callback) => {
   if (options.all === true) {
     callback(null, [{ address: "127.0.0.1", family: 4 }]);
   } else {

@@ -114,3 +114,30 @@ describe.runIf(privilege() === "native")("a root of several mounts", () => {
     ]);
   });
 });
+
+describe.runIf(privilege() === "native")("a full disk", () => {
+  it("at any point is an error that leaves nothing half done", async () => {
+    const codes = new Set<unknown>();
+    for (let inodes = 4; ; inodes += 2) {
+      const folder = await temporaryFolder();
+      const copy = await newRoot();
+      const script = `set -e; cd "$0"; mkdir m; mount -t tmpfs -o nr_inodes=${inodes} none m; "$@"; cp -a m "${copy}"`;
+      const wrapper = ["unshare", "-m", "sh", "-c", script, folder];
+      const said = await runSession(join(folder, "m/a/root"), image, {
+        wrapper,
+      });
+      const root = join(copy, "a/root");
+      expect(await litter(root)).toEqual([]);
+      if (said.at(-1)?.event === "done") break;
+      const { code, message } = said.at(-1)!;
+      codes.add(code ?? message);
+      const store = await openStore(root);
+      expect(await store.references()).toEqual(new Map());
+      if (!said.some(({ event }) => event === "committed")) {
+        expect(await listing(copy)).toHaveLength(1);
+      }
+    }
+    // The second is what the child got when it filled a layer by itself.
+    expect([...codes].sort()).toEqual(["DISK_FULL", "ENOSPC"]);
+  });
+});

@@ -42,7 +42,9 @@ async function stage(writer, { chainId, diffId, parent, content }) {
   say({ event: "present" in claimed ? "present" : "claimed", chainId });
   if ("present" in claimed) return [];
   const { claim } = claimed;
-  fs.writeFileSync(join(claim.diffDirectory, "file"), content);
+  const file = join(claim.diffDirectory, "file");
+  fs.writeFileSync(file, content);
+  fs.chmodSync(file, 0o644);
   fs.writeFileSync(
     join(claim.writeSetDirectory, "tar-split.json.gz"),
     gzipSync(""),

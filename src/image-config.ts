@@ -17,7 +17,7 @@ export interface ImageConfig {
 }
 
 function invalid(message: string, hint?: string): TpullError {
-  return new TpullError("CONFIG_INVALID", `the image's config ${message}`, {
+  return new TpullError("IMAGE_CONFIG_INVALID", `the image's config ${message}`, {
     hint,
   });
 }
@@ -33,7 +33,7 @@ const text = (value: unknown): string =>
 /**
  * @param bytes the config blob, verified against its digest
  * @param layerCount number of layers in the manifest
- * @throws TpullError `CONFIG_INVALID`, `PLATFORM_UNSUPPORTED_IMAGE`, `TOO_MANY_LAYERS`, `DIGEST_INVALID`
+ * @throws TpullError `IMAGE_CONFIG_INVALID`, `IMAGE_OS_UNSUPPORTED`, `TOO_MANY_LAYERS`, `DIGEST_INVALID`
  */
 export function parseImageConfig(
   bytes: Uint8Array,
@@ -49,7 +49,7 @@ export function parseImageConfig(
   const os = text(config["os"]);
   if (os !== "" && os.toLowerCase() !== "linux") {
     throw new TpullError(
-      "PLATFORM_UNSUPPORTED_IMAGE",
+      "IMAGE_OS_UNSUPPORTED",
       `the image is made for ${os}; a Linux data root holds Linux images only`,
     );
   }

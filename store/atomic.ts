@@ -6,17 +6,22 @@
  */
 import { randomInt } from "node:crypto";
 import {
-  chmod,
-  chown,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rmdir,
-  unlink,
-} from "node:fs/promises";
+  chmodSync,
+  chownSync,
+  closeSync,
+  fchmodSync,
+  fchownSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { check, errnoOf } from "./io-error.js";
+import { check, errnoOf, isAbsent } from "./io-error.js";
 import * as libc from "./native/libc.js";
 import { privilege } from "./privilege.js";
 
@@ -26,44 +31,41 @@ export const TEMPORARY_PREFIX = ".tmp-";
 /** Above this many files, flushing the filesystem once is cheaper than flushing each. */
 const FLUSH_EACH_UP_TO = 4;
 
-/** Creates a directory with exactly this mode. Resolves to false when something of that name is there already. */
-export async function createDirectory(
-  path: string,
-  mode: number,
-): Promise<boolean> {
+/** Creates a directory with exactly this mode. Returns false when something of that name is there already. */
+export function createDirectory(path: string, mode: number): boolean {
   try {
-    await mkdir(path, { mode: mode & 0o700 });
+    mkdirSync(path, { mode: mode & 0o700 });
   } catch (error) {
     if (errnoOf(error) === "EEXIST") return false;
     throw error;
   }
   try {
-    if (privilege() === "native") await chown(path, 0, 0);
-    await chmod(path, mode);
+    if (privilege() === "native") chownSync(path, 0, 0);
+    chmodSync(path, mode);
   } catch (error) {
-    await rmdir(path);
+    rmdirSync(path);
     throw error;
   }
   return true;
 }
 
-export interface WriteOptions {
-  /** Return only when the bytes are on the medium. */
-  sync: boolean;
-}
-
-/** Creates a file that must not exist yet. */
-export async function writeNew(
+/** Creates a file that must not exist yet. It is not flushed. */
+export function writeNew(
   path: string,
   bytes: Uint8Array | string,
   mode: number,
-  options: WriteOptions,
-): Promise<void> {
-  await using file = await open(path, "wx", mode & 0o600);
-  await file.writeFile(bytes);
-  if (privilege() === "native") await file.chown(0, 0);
-  await file.chmod(mode);
-  if (options.sync) await file.sync();
+): void {
+  const file = openSync(path, "wx", mode & 0o600);
+  try {
+    const data = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
+    for (let done = 0; done < data.length;) {
+      done += writeSync(file, data, done);
+    }
+    if (privilege() === "native") fchownSync(file, 0, 0);
+    fchmodSync(file, mode);
+  } finally {
+    closeSync(file);
+  }
 }
 
 export interface Replacement {
@@ -86,17 +88,16 @@ export async function replaceFiles(
     for (const { path, bytes, mode } of files) {
       const name = `${TEMPORARY_PREFIX}${basename(path)}${randomInt(2 ** 32)}`;
       waiting.push(join(dirname(path), name));
-      await writeNew(waiting.at(-1)!, bytes, mode, { sync: each });
+      writeNew(waiting.at(-1)!, bytes, mode);
+      if (each) await syncFile(waiting.at(-1)!);
     }
     if (!each) await syncFilesystem(dirname(files[0]!.path));
     for (const { path } of files) {
-      await rename(waiting[0]!, path);
+      renameSync(waiting[0]!, path);
       waiting.shift();
     }
   } finally {
-    for (const temporary of waiting) {
-      await unlink(temporary).catch(() => undefined);
-    }
+    for (const temporary of waiting) unlinkIfThere(temporary);
   }
   for (const directory of new Set(files.map(({ path }) => dirname(path)))) {
     await syncDirectory(directory);
@@ -116,8 +117,8 @@ export async function replaceFile(
  * Renames a directory to a place that must be free (an empty directory counts
  * as free): otherwise it fails with EEXIST or ENOTEMPTY. The caller flushes.
  */
-export async function moveDirectory(from: string, to: string): Promise<void> {
-  await rename(from, to);
+export function moveDirectory(from: string, to: string): void {
+  renameSync(from, to);
 }
 
 /** Copies a directory of small files, flushed, under a name that must be free. */
@@ -126,12 +127,26 @@ export async function copyFlatDirectory(
   to: string,
   names: readonly string[],
 ): Promise<void> {
-  await createDirectory(to, 0o700);
+  createDirectory(to, 0o700);
   for (const name of names) {
-    const bytes = await readFile(join(from, name));
-    await writeNew(join(to, name), bytes, 0o644, { sync: true });
+    writeNew(join(to, name), readFileSync(join(from, name)), 0o644);
+    await syncFile(join(to, name));
   }
   await syncDirectory(to);
+}
+
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+}
+
+/** Makes a file's content durable. */
+async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, "r");
+  await file.sync();
 }
 
 /** Makes the names in a directory (what was created, renamed or removed there) durable. */
@@ -155,6 +170,6 @@ export async function syncFilesystem(path: string): Promise<void> {
 export async function renameDomain(path: string): Promise<string> {
   await using directory = await open(path, "r");
   const { dev } = await directory.stat();
-  const info = await readFile(`/proc/self/fdinfo/${directory.fd}`, "latin1");
+  const info = readFileSync(`/proc/self/fdinfo/${directory.fd}`, "latin1");
   return `${dev}:${/^mnt_id:\s*(\d+)$/m.exec(info)?.[1] ?? ""}`;
 }

@@ -3,7 +3,7 @@
  * written and flushed while nobody can see it; what makes a layer visible is a
  * single rename.
  */
-import { readFile, symlink } from "node:fs/promises";
+import { readFileSync, symlinkSync } from "node:fs";
 import {
   copyFlatDirectory,
   moveDirectory,
@@ -29,7 +29,7 @@ import type { Session, Staging } from "./session.js";
 import { revert } from "./staging.js";
 
 /** Looks for a whole layer of this chain ID that somebody else put into the store. */
-export type FindLayer = (chainId: ChainId) => Promise<LayerRecord | undefined>;
+export type FindLayer = (chainId: ChainId) => LayerRecord | undefined;
 
 /**
  * Commits layers whose parents are in the store or earlier in the list. On
@@ -46,19 +46,19 @@ export async function commitGroup(
 ): Promise<LayerRecord[]> {
   const { layout } = session;
   const staging = await session.staging();
-  const plans = await planGroup(ready, async (chainId) => {
-    await find(chainId);
+  const plans = planGroup(ready, (chainId) => {
+    find(chainId);
     return session.places.get(chainId);
   });
-  for (const plan of plans) await writePlan(plan);
-  for (const { record } of plans) await markInGroup(plans, record.parent);
+  for (const plan of plans) writePlan(plan);
+  for (const { record } of plans) markInGroup(plans, record.parent);
   await syncFilesystem(staging.base);
   if (!staging.reachesLayerdb) await syncFilesystem(layout.layers);
 
   const records = await session.section(async () => {
     const committed: LayerRecord[] = [];
     try {
-      for (const plan of plans) await moveOverlay(session, plan);
+      for (const plan of plans) moveOverlay(session, plan);
       await syncDirectory(layout.overlay);
       await syncDirectory(layout.links);
       for (const plan of plans) {
@@ -81,11 +81,11 @@ export async function commitGroup(
 }
 
 /** Puts the unpacked layer where it belongs. Nothing refers to it yet. */
-async function moveOverlay(session: Session, plan: Plan): Promise<void> {
+function moveOverlay(session: Session, plan: Plan): void {
   const { layout } = session;
   const { cacheId, link } = plan.place;
-  await moveDirectory(plan.claim.paths.layer, layout.cache(cacheId));
-  await symlink(linkTarget(cacheId), layout.link(link));
+  moveDirectory(plan.claim.paths.layer, layout.cache(cacheId));
+  symlinkSync(linkTarget(cacheId), layout.link(link));
 }
 
 async function publish(
@@ -103,12 +103,12 @@ async function publish(
     : await copyWriteSet(session, plan);
   for (;;) {
     try {
-      await moveDirectory(writeSet, home); // A LAYER BECOMES VISIBLE HERE
+      moveDirectory(writeSet, home); // A LAYER BECOMES VISIBLE HERE
       break;
     } catch (error) {
       if (!isTaken(error)) throw error;
     }
-    const sibling = await find(chainId);
+    const sibling = find(chainId);
     if (sibling !== undefined) {
       await withdraw(session, plan);
       return sibling;
@@ -116,7 +116,7 @@ async function publish(
     // dockerd would skip this entry, or could not mount it: it gives way.
     const wreck = layout.temporaryLayer("damaged", chainId);
     await removeTree(wreck);
-    await moveDirectory(home, wreck);
+    moveDirectory(home, wreck);
     await removeTree(wreck);
   }
   plan.published = true;
@@ -152,10 +152,10 @@ async function fitToParent(
   const place = session.places.get(parent);
   if (place === undefined) throw new Error(`${parent} has no place`);
   const lower = layout.cacheFile(cacheId, "lower");
-  if ((await readFile(lower, "utf8")) !== lowerAbove(place)) {
+  if (readFileSync(lower, "utf8") !== lowerAbove(place)) {
     await replaceFile(lower, lowerAbove(place), FILE_MODE);
   }
-  if (await mark(layout.cacheFile(place.cacheId, "committed"))) {
+  if (mark(layout.cacheFile(place.cacheId, "committed"))) {
     session.marked.add(parent);
     await syncDirectory(layout.cache(place.cacheId));
   }

@@ -32,21 +32,18 @@ export const MAX_V2METADATA = 50;
 const FILE_MODE = 0o644;
 
 /** The diff ID behind a blob, as far as it was noted. To be verified by whoever relies on it. */
-export async function readDiffId(
-  layout: Layout,
-  digest: Digest,
-): Promise<DiffId | undefined> {
-  const text = await readText(layout.diffIdOf(digest));
+export function readDiffId(layout: Layout, digest: Digest): DiffId | undefined {
+  const text = readText(layout.diffIdOf(digest));
   return isDigest(text) ? (text as string as DiffId) : undefined;
 }
 
 /** Distribution digests noted for a layer's tar, the newest first. @param repository canonical; only from there */
-export async function readOrigins(
+export function readOrigins(
   layout: Layout,
   diffId: DiffId,
   repository?: string,
-): Promise<Digest[]> {
-  const text = (await readText(layout.v2MetadataOf(diffId))) ?? "";
+): Digest[] {
+  const text = readText(layout.v2MetadataOf(diffId)) ?? "";
   return parseV2Metadata(text)
     .filter(
       ({ SourceRepository }) =>
@@ -70,14 +67,14 @@ export async function writeDistribution(
   const diffIds = new Map<string, string>();
   for (const { digest, diffId, repository } of entries) {
     const path = layout.v2MetadataOf(diffId);
-    const before = metadata.get(path) ?? (await readText(path)) ?? "";
+    const before = metadata.get(path) ?? readText(path) ?? "";
     const added = { Digest: digest, SourceRepository: repository, HMAC: "" };
     metadata.set(path, formatV2Metadata(addV2(parseV2Metadata(before), added)));
     diffIds.set(layout.diffIdOf(digest), diffId);
   }
   const changes: Replacement[] = [];
   for (const [path, bytes] of [...metadata, ...diffIds]) {
-    if ((await readText(path)) !== bytes) {
+    if (readText(path) !== bytes) {
       changes.push({ path, bytes, mode: FILE_MODE });
     }
   }

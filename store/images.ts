@@ -15,11 +15,11 @@ import { readBytes, readNames } from "./read.js";
 const CONFIG_MODE = 0o600;
 
 /** A config whose bytes have the digest they are filed under; undefined when absent or damaged. */
-export async function readImageConfig(
+export function readImageConfig(
   layout: Layout,
   imageId: ImageId,
-): Promise<Buffer | undefined> {
-  const bytes = await readBytes(layout.imageConfig(imageId));
+): Buffer | undefined {
+  const bytes = readBytes(layout.imageConfig(imageId));
   if (bytes === undefined) return undefined;
   return (digestOf(bytes) as string) === imageId ? bytes : undefined;
 }
@@ -57,18 +57,18 @@ export async function writeImageConfig(
   imageId: ImageId,
   config: Uint8Array,
 ): Promise<boolean> {
-  if ((await readImageConfig(layout, imageId)) !== undefined) return false;
+  if (readImageConfig(layout, imageId) !== undefined) return false;
   await replaceFile(layout.imageConfig(imageId), config, CONFIG_MODE);
   return true;
 }
 
 /** The chain IDs of all layers that any image names. Configs dockerd would skip are skipped. */
-export async function layersOfAllImages(layout: Layout): Promise<Set<ChainId>> {
+export function layersOfAllImages(layout: Layout): Set<ChainId> {
   const used = new Set<ChainId>();
-  for (const name of await readNames(layout.imagedbContent)) {
+  for (const name of readNames(layout.imagedbContent)) {
     const imageId = `sha256:${name}`;
     if (!isDigest(imageId)) continue;
-    const config = await readImageConfig(layout, imageId as string as ImageId);
+    const config = readImageConfig(layout, imageId as string as ImageId);
     if (config === undefined) continue;
     try {
       for (const chain of layersOfConfig(config)) used.add(chain);

@@ -14,6 +14,7 @@ export {
 export type { DistributionEntry } from "./distribution.js";
 export type { LayerClaim, LayerRecord, StagedLayer } from "./layers.js";
 export type { Layout } from "./layout.js";
+export { MAX_LAYERS } from "./place.js";
 export { privilege } from "./privilege.js";
 export type { Privilege } from "./privilege.js";
 export type { Naming } from "./repositories.js";

@@ -59,7 +59,7 @@ export function ioFailure(
 /** Runs `work` and passes its failures through {@link ioFailure}. */
 export async function attempt<T>(
   doing: string,
-  work: () => Promise<T>,
+  work: () => T | Promise<T>,
   access: "read" | "write" = "write",
 ): Promise<T> {
   try {

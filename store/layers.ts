@@ -50,18 +50,16 @@ function isCacheId(text: unknown): text is CacheId {
  * Reads one layer's own entry, without its parents. Undefined when it is absent
  * or unreadable in a way that makes dockerd skip it.
  */
-export async function readLayer(
+export function readLayer(
   layout: Layout,
   chainId: ChainId,
-): Promise<LayerRecord | undefined> {
-  const file = (name: keyof typeof LAYER_FILE): Promise<string | undefined> =>
+): LayerRecord | undefined {
+  const file = (name: keyof typeof LAYER_FILE): string | undefined =>
     readText(layout.layerFile(chainId, name));
-  const [diff, size, cacheId, parent] = await Promise.all([
-    file("diff"),
-    file("size"),
-    file("cacheId"),
-    file("parent"),
-  ]);
+  const diff = file("diff");
+  const size = file("size");
+  const cacheId = file("cacheId");
+  const parent = file("parent");
   const diffId = diff?.trim();
   const cache = cacheId?.trim();
   const below = parent?.trim();
@@ -82,17 +80,17 @@ export async function readLayer(
  * Reads a layer with all layers below it, base first. Undefined when dockerd
  * would not have the layer: when its own entry or any entry below cannot be read.
  */
-export async function readChain(
+export function readChain(
   layout: Layout,
   top: ChainId,
-): Promise<LayerRecord[] | undefined> {
+): LayerRecord[] | undefined {
   const chain: LayerRecord[] = [];
   const seen = new Set<ChainId>();
   let next: ChainId | undefined = top;
   while (next !== undefined) {
     if (seen.has(next)) return undefined;
     seen.add(next);
-    const record: LayerRecord | undefined = await readLayer(layout, next);
+    const record: LayerRecord | undefined = readLayer(layout, next);
     if (record === undefined) return undefined;
     chain.push(record);
     next = record.parent;
@@ -101,18 +99,16 @@ export async function readChain(
 }
 
 /** The cache-id that a layer's entry (or a write-set) names. */
-export async function readCacheId(
-  entryDirectory: string,
-): Promise<CacheId | undefined> {
-  const id = await readText(join(entryDirectory, LAYER_FILE.cacheId));
+export function readCacheId(entryDirectory: string): CacheId | undefined {
+  const id = readText(join(entryDirectory, LAYER_FILE.cacheId));
   const trimmed = id?.trim();
   return isCacheId(trimmed) ? trimmed : undefined;
 }
 
 /** The chain IDs of all entries in `layerdb`, readable or not. */
-export async function listLayers(layout: Layout): Promise<ChainId[]> {
+export function listLayers(layout: Layout): ChainId[] {
   const found: ChainId[] = [];
-  for (const name of await readNames(layout.layers)) {
+  for (const name of readNames(layout.layers)) {
     const chainId = `sha256:${name}`;
     if (isDigest(chainId)) found.push(chainId as string as ChainId);
   }
@@ -120,15 +116,12 @@ export async function listLayers(layout: Layout): Promise<ChainId[]> {
 }
 
 /** Every layer in the store, under any parent, that was unpacked from this tar. */
-export async function chainsOfDiff(
-  layout: Layout,
-  diffId: DiffId,
-): Promise<ChainId[]> {
+export function chainsOfDiff(layout: Layout, diffId: DiffId): ChainId[] {
   const found: ChainId[] = [];
-  for (const chainId of await listLayers(layout)) {
-    const diff = await readText(layout.layerFile(chainId, "diff"));
+  for (const chainId of listLayers(layout)) {
+    const diff = readText(layout.layerFile(chainId, "diff"));
     if (diff?.trim() !== diffId) continue;
-    if (await readChain(layout, chainId)) found.push(chainId);
+    if (readChain(layout, chainId)) found.push(chainId);
   }
   return found;
 }

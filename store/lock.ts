@@ -3,8 +3,15 @@
  * drops them when their process ends in whatever way, so there is no stale
  * lock and no file that says who holds one.
  */
-import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, open, readFile } from "node:fs/promises";
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+} from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { abortedError, throwIfAborted, TpullError } from "./errors.js";
 import { check, errnoOf, isAbsent } from "./io-error.js";
@@ -34,55 +41,69 @@ export async function pause(
   }
 }
 
-/** Tries to lock an open file without waiting. */
-export function tryFlock(file: FileHandle, operation: number): boolean {
-  const result = libc.flock(file.fd, operation | libc.LOCK_NB);
-  if (libc.errnoName(result) === "EAGAIN") return false;
-  check(result, "flock", `descriptor ${file.fd}`);
-  return true;
-}
+/** A file or directory held open for the lock on it. */
+export class LockedFile {
+  readonly fd: number;
+  #open = true;
 
-/** Whether `path` still names the file that is open: a lock on a removed file excludes nobody. */
-async function isStill(path: string, file: FileHandle): Promise<boolean> {
-  const opened = await file.stat();
-  let named: Stats;
-  try {
-    named = await lstat(path);
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    throw error;
+  constructor(path: string, flags: number | string, mode?: number) {
+    this.fd = openSync(path, flags, mode);
   }
-  return named.ino === opened.ino && named.dev === opened.dev;
+
+  /** Tries to lock it, or to change the lock, without waiting. */
+  tryLock(operation: number): boolean {
+    const result = libc.flock(this.fd, operation | libc.LOCK_NB);
+    if (libc.errnoName(result) === "EAGAIN") return false;
+    check(result, "flock", `descriptor ${this.fd}`);
+    return true;
+  }
+
+  /** Whether `path` still names it: a lock on a removed file excludes nobody. */
+  isAt(path: string): boolean {
+    const opened = fstatSync(this.fd, { bigint: true });
+    let named: BigIntStats;
+    try {
+      named = lstatSync(path, { bigint: true });
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw error;
+    }
+    return named.ino === opened.ino && named.dev === opened.dev;
+  }
+
+  /** Closes it, and with it drops the lock. Does nothing the second time. */
+  close(): void {
+    if (this.#open) closeSync(this.fd);
+    this.#open = false;
+  }
 }
 
-/** What came of trying to lock a directory: its open handle, or why not. */
-export type DirectoryLock = FileHandle | "busy" | "gone";
+/** What came of trying to lock a directory: the lock, or why there is none. */
+export type DirectoryLock = LockedFile | "busy" | "gone";
 
 /**
  * Tries to lock a directory without waiting.
  * @param operation LOCK_EX or LOCK_SH
- * @returns the open directory, whose closing drops the lock; `busy` when it is
- * locked by another; `gone` when it is not there (any more)
+ * @returns `busy` when it is locked by another; `gone` when it is not there (any more)
  */
-export async function tryLockDirectory(
+export function tryLockDirectory(
   path: string,
   operation: number,
-): Promise<DirectoryLock> {
-  let directory: FileHandle;
+): DirectoryLock {
+  let directory: LockedFile;
   try {
-    const flags = libc.O_DIRECTORY | libc.O_NOFOLLOW | constants.O_RDONLY;
-    directory = await open(path, flags);
+    directory = new LockedFile(path, libc.O_DIRECTORY | libc.O_NOFOLLOW);
   } catch (error) {
     if (isAbsent(error)) return "gone";
     throw error;
   }
   let held = false;
   try {
-    if (!tryFlock(directory, operation)) return "busy";
-    held = await isStill(path, directory);
+    if (!directory.tryLock(operation)) return "busy";
+    held = directory.isAt(path);
     return held ? directory : "gone";
   } finally {
-    if (!held) await directory.close();
+    if (!held) directory.close();
   }
 }
 
@@ -90,22 +111,22 @@ export async function tryLockDirectory(
 export async function lockSection(
   path: string,
   signal?: AbortSignal,
-): Promise<FileHandle> {
-  const directory = await open(path, constants.O_RDONLY | libc.O_DIRECTORY);
+): Promise<LockedFile> {
+  const directory = new LockedFile(path, constants.O_RDONLY);
   try {
-    while (!tryFlock(directory, libc.LOCK_EX)) {
+    while (!directory.tryLock(libc.LOCK_EX)) {
       await pause(SECTION_POLL_MS, signal);
     }
     return directory;
   } catch (error) {
-    await directory.close();
+    directory.close();
     throw error;
   }
 }
 
 /** The lock that keeps dockerd and tpull off each other's root. */
 export interface RootLock {
-  readonly file: FileHandle;
+  readonly file: LockedFile;
   /** Whether this call made the file. */
   readonly created: boolean;
 }
@@ -114,7 +135,7 @@ export interface RootLock {
  * Shares the lock that a running dockerd holds exclusively on its
  * `volumes/metadata.db`. Any number of tpull processes share it; a dockerd that
  * starts meanwhile waits for it and gives up.
- * @param path the file; made (empty, 0600) when absent
+ * @param path the file; made (empty) when absent
  * @throws TpullError `ROOT_IN_USE_BY_DOCKERD`, `ABORTED`
  */
 export async function lockRoot(
@@ -122,19 +143,19 @@ export async function lockRoot(
   signal: AbortSignal | undefined,
 ): Promise<RootLock> {
   for (let tries = 0; ;) {
-    const { file, created } = await openOrCreate(path);
+    const { file, created } = openOrCreate(path);
     let held = false;
     try {
-      if (tryFlock(file, libc.LOCK_SH)) {
-        held = await isStill(path, file);
+      if (file.tryLock(libc.LOCK_SH)) {
+        held = file.isAt(path);
         if (held) return { file, created };
       } else {
         tries += 1;
-        if (tries === ROOT_TRIES) throw await inUse(path, file);
+        if (tries === ROOT_TRIES) throw inUse(path, file);
         await pause(ROOT_POLL_MS, signal);
       }
     } finally {
-      if (!held) await file.close();
+      if (!held) file.close();
     }
   }
 }
@@ -144,46 +165,43 @@ export async function lockRoot(
  * @throws TpullError `ROOT_IN_USE_BY_DOCKERD`
  */
 export async function checkRootLock(path: string): Promise<void> {
-  let file: FileHandle;
+  let file: LockedFile;
   try {
-    file = await open(path, "r");
+    file = new LockedFile(path, "r");
   } catch (error) {
     if (isAbsent(error)) return;
     throw error;
   }
   try {
     // A daemon holds it for life; anything shorter is over at the next try.
-    for (let tries = 1; !tryFlock(file, libc.LOCK_SH); tries += 1) {
-      if (tries === ROOT_TRIES) throw await inUse(path, file);
+    for (let tries = 1; !file.tryLock(libc.LOCK_SH); tries += 1) {
+      if (tries === ROOT_TRIES) throw inUse(path, file);
       await pause(ROOT_POLL_MS, undefined);
     }
   } finally {
-    await file.close();
+    file.close();
   }
 }
 
-async function openOrCreate(
-  path: string,
-): Promise<{ file: FileHandle; created: boolean }> {
+function openOrCreate(path: string): RootLock {
   for (let tries = 1; ; tries += 1) {
     try {
-      return { file: await open(path, "r+"), created: false };
+      return { file: new LockedFile(path, "r+"), created: false };
     } catch (error) {
       if (!isAbsent(error)) throw error;
     }
     try {
-      return { file: await open(path, "wx+", 0o600), created: true };
+      return { file: new LockedFile(path, "wx+", 0o600), created: true };
     } catch (error) {
       if (errnoOf(error) !== "EEXIST" || tries === ROOT_TRIES) throw error;
     }
   }
 }
 
-async function inUse(path: string, file: FileHandle): Promise<TpullError> {
-  const holder = await holderOf(file);
+function inUse(path: string, file: LockedFile): TpullError {
   return new TpullError(
     "ROOT_IN_USE_BY_DOCKERD",
-    `a running dockerd uses this data root: ${holder} holds the lock on ${path}`,
+    `a running dockerd uses this data root: ${holderOf(file)} holds the lock on ${path}`,
     {
       hint: "dockerd would not see what tpull writes and would overwrite it. Stop dockerd first, or choose another data root with --root.",
     },
@@ -191,17 +209,16 @@ async function inUse(path: string, file: FileHandle): Promise<TpullError> {
 }
 
 /** Who has an exclusive lock on the file, in words, as far as this process can see. */
-async function holderOf(file: FileHandle): Promise<string> {
+function holderOf(file: LockedFile): string {
   try {
-    const { ino } = await file.stat();
-    const locks = await readFile("/proc/locks", "latin1");
-    const line = new RegExp(
+    const { ino } = fstatSync(file.fd, { bigint: true });
+    const holder = new RegExp(
       `FLOCK\\s+ADVISORY\\s+WRITE\\s+(\\d+)\\s+\\S+:${ino}\\s`,
-    ).exec(locks);
-    const pid = line?.[1];
+    );
+    const pid = holder.exec(readFileSync("/proc/locks", "latin1"))?.[1];
     if (pid === undefined || pid === "0") return "another process";
-    const name = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
-    return `process ${pid}${name === "" ? "" : ` (${name.trim()})`}`;
+    const name = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+    return `process ${pid} (${name})`;
   } catch {
     return "another process";
   }

@@ -1,5 +1,5 @@
 /** Reading `overlay2`: where is a layer mounted from, and is all of it there? */
-import { lstat, readlink } from "node:fs/promises";
+import { lstatSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type CacheId, chainId as chainIdOf } from "./digest.js";
 import { errnoOf, isAbsent } from "./io-error.js";
@@ -43,20 +43,20 @@ export function depthOf(lower: string): number {
  * and a `lower` that leads to `parent`.
  * @param parent the place of the layer's parent
  */
-export async function findPlace(
+export function findPlace(
   layout: Layout,
   record: LayerRecord,
   parent: Place | undefined,
-): Promise<Place | undefined> {
+): Place | undefined {
   const { chainId, cacheId } = record;
   if (chainIdOf(record.parent, record.diffId) !== chainId) return undefined;
-  if (!(await isType("file", layout.layerFile(chainId, "tarSplit")))) {
+  if (!isType("file", layout.layerFile(chainId, "tarSplit"))) {
     return undefined;
   }
-  if (!(await isType("directory", layout.cacheFile(cacheId, "diff")))) {
+  if (!isType("directory", layout.cacheFile(cacheId, "diff"))) {
     return undefined;
   }
-  const place = await readPlace(layout, cacheId);
+  const place = readPlace(layout, cacheId);
   if (place === undefined || place.lower !== lowerAbove(parent)) {
     return undefined;
   }
@@ -64,25 +64,22 @@ export async function findPlace(
 }
 
 /** The `link` and `lower` of an overlay directory whose short link leads to it. */
-async function readPlace(
-  layout: Layout,
-  cacheId: CacheId,
-): Promise<Place | undefined> {
-  const link = await readText(layout.cacheFile(cacheId, "link"));
+function readPlace(layout: Layout, cacheId: CacheId): Place | undefined {
+  const link = readText(layout.cacheFile(cacheId, "link"));
   if (!isLinkId(link)) return undefined;
-  if (!(await isLinkOf(layout, link, cacheId))) return undefined;
-  const lower = (await readText(layout.cacheFile(cacheId, "lower"))) ?? "";
+  if (!isLinkOf(layout, link, cacheId)) return undefined;
+  const lower = readText(layout.cacheFile(cacheId, "lower")) ?? "";
   return { cacheId, link, lower };
 }
 
 /** Whether `overlay2/l/<link>` is the short link of this cache-id. */
-export async function isLinkOf(
+export function isLinkOf(
   layout: Layout,
   link: string,
   cacheId: CacheId,
-): Promise<boolean> {
+): boolean {
   try {
-    return (await readlink(layout.link(link))) === linkTarget(cacheId);
+    return readlinkSync(layout.link(link)) === linkTarget(cacheId);
   } catch (error) {
     if (isAbsent(error) || errnoOf(error) === "EINVAL") return false;
     throw error;
@@ -90,19 +87,14 @@ export async function isLinkOf(
 }
 
 /** The link ID that an overlay directory (or one that is still staged) names. */
-export async function readLinkId(
-  overlayDirectory: string,
-): Promise<string | undefined> {
-  const link = await readText(join(overlayDirectory, OVERLAY_FILE.link));
+export function readLinkId(overlayDirectory: string): string | undefined {
+  const link = readText(join(overlayDirectory, OVERLAY_FILE.link));
   return isLinkId(link) ? link : undefined;
 }
 
-async function isType(
-  type: "file" | "directory",
-  path: string,
-): Promise<boolean> {
+function isType(type: "file" | "directory", path: string): boolean {
   try {
-    const found = await lstat(path);
+    const found = lstatSync(path);
     return type === "file" ? found.isFile() : found.isDirectory();
   } catch (error) {
     if (isAbsent(error)) return false;

@@ -3,7 +3,7 @@
  * small files that carry them.
  */
 import { randomBytes } from "node:crypto";
-import { chmod } from "node:fs/promises";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { createDirectory, writeNew } from "./atomic.js";
 import { type ChainId, chainId as chainIdOf, newCacheId } from "./digest.js";
@@ -26,16 +26,16 @@ export const FILE_MODE = 0o644;
 const COMMITTED_MODE = 0o600;
 
 /** Finds where a layer of the store is mounted from; undefined unless all of it is there. */
-export type FindPlace = (chainId: ChainId) => Promise<Place | undefined>;
+export type FindPlace = (chainId: ChainId) => Place | undefined;
 
 /**
  * Gives each layer of a group its names.
  * @throws TpullError `TOO_MANY_LAYERS`, `LAYER_PARENT_MISSING`
  */
-export async function planGroup(
+export function planGroup(
   ready: readonly StagedLayer[],
   findPlace: FindPlace,
-): Promise<Plan[]> {
+): Plan[] {
   const plans = new Map<ChainId, Plan>();
   for (const { claim, diffId, parent, size } of ready) {
     const { chainId } = claim;
@@ -51,7 +51,7 @@ export async function planGroup(
     const below =
       parent === undefined
         ? undefined
-        : (plans.get(parent)?.place ?? (await present(parent, findPlace)));
+        : (plans.get(parent)?.place ?? present(parent, findPlace));
     const lower = lowerAbove(below);
     if (depthOf(lower) > MAX_LAYERS) throw tooManyLayers(depthOf(lower));
     const cacheId = newCacheId();
@@ -75,8 +75,8 @@ export function tooManyLayers(depth: number): TpullError {
   );
 }
 
-async function present(parent: ChainId, find: FindPlace): Promise<Place> {
-  const place = await find(parent);
+function present(parent: ChainId, find: FindPlace): Place {
+  const place = find(parent);
   if (place !== undefined) return place;
   throw new TpullError(
     "LAYER_PARENT_MISSING",
@@ -93,43 +93,36 @@ function newLinkId(): string {
 }
 
 /** The small files of a layer. They are flushed together with its data. */
-export async function writePlan({ claim, record, place }: Plan): Promise<void> {
+export function writePlan({ claim, record, place }: Plan): void {
   const { layer, writeSet } = claim.paths;
-  const write = (
-    directory: string,
-    name: string,
-    text: string,
-  ): Promise<void> =>
-    writeNew(join(directory, name), text, FILE_MODE, { sync: false });
-  await write(layer, OVERLAY_FILE.link, place.link);
+  const write = (directory: string, name: string, text: string): void =>
+    writeNew(join(directory, name), text, FILE_MODE);
+  write(layer, OVERLAY_FILE.link, place.link);
   if (record.parent !== undefined) {
-    await createDirectory(join(layer, OVERLAY_FILE.work), 0o700);
-    await write(layer, OVERLAY_FILE.lower, place.lower);
+    createDirectory(join(layer, OVERLAY_FILE.work), 0o700);
+    write(layer, OVERLAY_FILE.lower, place.lower);
   }
-  await chmod(join(writeSet, LAYER_FILE.tarSplit), FILE_MODE);
-  await write(writeSet, LAYER_FILE.diff, record.diffId);
-  await write(writeSet, LAYER_FILE.size, String(record.size));
-  await write(writeSet, LAYER_FILE.cacheId, record.cacheId);
+  chmodSync(join(writeSet, LAYER_FILE.tarSplit), FILE_MODE);
+  write(writeSet, LAYER_FILE.diff, record.diffId);
+  write(writeSet, LAYER_FILE.size, String(record.size));
+  write(writeSet, LAYER_FILE.cacheId, record.cacheId);
   if (record.parent !== undefined) {
-    await write(writeSet, LAYER_FILE.parent, record.parent);
+    write(writeSet, LAYER_FILE.parent, record.parent);
   }
 }
 
 /** Marks a parent that is in the same group while it is still staged: this costs no flush of its own. */
-export async function markInGroup(
-  plans: Plan[],
-  parent: ChainId | undefined,
-): Promise<void> {
+export function markInGroup(plans: Plan[], parent: ChainId | undefined): void {
   const plan = plans.find(({ record }) => record.chainId === parent);
   if (plan !== undefined) {
-    await mark(join(plan.claim.paths.layer, OVERLAY_FILE.committed));
+    mark(join(plan.claim.paths.layer, OVERLAY_FILE.committed));
   }
 }
 
 /** Makes the empty file that says a layer has children; false when it is there already. */
-export async function mark(path: string): Promise<boolean> {
+export function mark(path: string): boolean {
   try {
-    await writeNew(path, "", COMMITTED_MODE, { sync: false });
+    writeNew(path, "", COMMITTED_MODE);
     return true;
   } catch (error) {
     if (errnoOf(error) === "EEXIST") return false;

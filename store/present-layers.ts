@@ -1,9 +1,8 @@
 /** Layers of the store that a writing session relies on. */
-import type { FileHandle } from "node:fs/promises";
 import type { ChainId } from "./digest.js";
 import { type LayerRecord, readLayer } from "./layers.js";
 import type { Layout } from "./layout.js";
-import { tryLockDirectory } from "./lock.js";
+import { type LockedFile, tryLockDirectory } from "./lock.js";
 import { LOCK_SH } from "./native/libc.js";
 import { findPlace, MAX_LAYERS } from "./place.js";
 import type { Session } from "./session.js";
@@ -14,7 +13,7 @@ export class PresentLayers {
   /** Found whole in this session. They stay, because they or one above them are pinned. */
   readonly #known: Map<ChainId, LayerRecord> = new Map();
   /** Locks on layers that keep other sessions from retracting them. */
-  readonly #pins: Map<ChainId, FileHandle> = new Map();
+  readonly #pins: Map<ChainId, LockedFile> = new Map();
   readonly #damaged: Set<ChainId> = new Set();
 
   constructor(session: Session) {
@@ -28,16 +27,16 @@ export class PresentLayers {
   }
 
   /** A layer that is in the store with all it needs; from now on it stays for this session. */
-  async find(chainId: ChainId): Promise<LayerRecord | undefined> {
+  find(chainId: ChainId): LayerRecord | undefined {
     const known = this.#known.get(chainId);
     if (known !== undefined) return known;
-    const pin = await tryLockDirectory(this.#layout.layer(chainId), LOCK_SH);
+    const pin = tryLockDirectory(this.#layout.layer(chainId), LOCK_SH);
     if (typeof pin === "string") return undefined;
     let record: LayerRecord | undefined;
     try {
-      record = await this.#readWhole(chainId);
+      record = this.#readWhole(chainId);
     } finally {
-      if (record === undefined || this.#pins.has(chainId)) await pin.close();
+      if (record === undefined || this.#pins.has(chainId)) pin.close();
       else this.#pins.set(chainId, pin);
     }
     if (record === undefined) {
@@ -46,20 +45,17 @@ export class PresentLayers {
     }
     this.#known.set(chainId, record);
     // A layer with a child is not retracted: one lock holds a whole chain.
-    if (record.parent !== undefined) await this.#unpin(record.parent);
+    if (record.parent !== undefined) this.#unpin(record.parent);
     return record;
   }
 
   /** Reads a layer down to what is known already, and checks upwards from there. */
-  async #readWhole(chainId: ChainId): Promise<LayerRecord | undefined> {
+  #readWhole(chainId: ChainId): LayerRecord | undefined {
     const { places } = this.#session;
     const unchecked: LayerRecord[] = [];
     let next: ChainId | undefined = chainId;
     while (next !== undefined && (next === chainId || !places.has(next))) {
-      const record: LayerRecord | undefined = await readLayer(
-        this.#layout,
-        next,
-      );
+      const record: LayerRecord | undefined = readLayer(this.#layout, next);
       if (record === undefined || unchecked.length === MAX_LAYERS) {
         return undefined;
       }
@@ -68,17 +64,17 @@ export class PresentLayers {
     }
     for (const record of unchecked.toReversed()) {
       const below = record.parent && places.get(record.parent);
-      const place = await findPlace(this.#layout, record, below);
+      const place = findPlace(this.#layout, record, below);
       if (place === undefined) return undefined;
       places.set(record.chainId, place);
     }
     return unchecked[0];
   }
 
-  async #unpin(chainId: ChainId): Promise<void> {
+  #unpin(chainId: ChainId): void {
     const pin = this.#pins.get(chainId);
     this.#pins.delete(chainId);
-    await pin?.close();
+    pin?.close();
   }
 
   #warnOfDamage(chainId: ChainId): void {
@@ -91,7 +87,7 @@ export class PresentLayers {
   }
 
   /** Gives all of them free. */
-  async release(): Promise<void> {
-    for (const chainId of this.#pins.keys()) await this.#unpin(chainId);
+  release(): void {
+    for (const chainId of this.#pins.keys()) this.#unpin(chainId);
   }
 }

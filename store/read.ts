@@ -1,12 +1,14 @@
-/** Reading where absence is an answer, not a failure. */
-import type { Dirent } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+/**
+ * Reading where absence is an answer, not a failure. What is read here is small:
+ * a call takes microseconds, and less than handing it to another thread.
+ */
+import { type Dirent, readdirSync, readFileSync } from "node:fs";
 import { errnoOf, isAbsent } from "./io-error.js";
 
 /** A file's bytes; undefined when there is no such file. */
-export async function readBytes(path: string): Promise<Buffer | undefined> {
+export function readBytes(path: string): Buffer | undefined {
   try {
-    return await readFile(path);
+    return readFileSync(path);
   } catch (error) {
     const code = errnoOf(error);
     if (isAbsent(error) || code === "EISDIR" || code === "ELOOP") {
@@ -17,14 +19,14 @@ export async function readBytes(path: string): Promise<Buffer | undefined> {
 }
 
 /** A small file's text; undefined when there is no such file. */
-export async function readText(path: string): Promise<string | undefined> {
-  return (await readBytes(path))?.toString();
+export function readText(path: string): string | undefined {
+  return readBytes(path)?.toString();
 }
 
 /** What is in a directory; nothing when it is absent. */
-export async function readEntries(path: string): Promise<Dirent[]> {
+export function readEntries(path: string): Dirent[] {
   try {
-    return await readdir(path, { withFileTypes: true });
+    return readdirSync(path, { withFileTypes: true });
   } catch (error) {
     if (isAbsent(error)) return [];
     throw error;
@@ -32,6 +34,6 @@ export async function readEntries(path: string): Promise<Dirent[]> {
 }
 
 /** The names in a directory; none when it is absent. */
-export async function readNames(path: string): Promise<string[]> {
-  return (await readEntries(path)).map(({ name }) => name);
+export function readNames(path: string): string[] {
+  return readEntries(path).map(({ name }) => name);
 }

@@ -25,8 +25,8 @@ export interface Naming {
  * Reads the file; an absent one is empty.
  * @throws TpullError `REPOSITORIES_INVALID` where dockerd would refuse to start
  */
-export async function readRepositories(layout: Layout): Promise<Repositories> {
-  const text = await readText(layout.repositories);
+export function readRepositories(layout: Layout): Repositories {
+  const text = readText(layout.repositories);
   if (text === undefined) return new Map();
   try {
     return parseRepositories(text);
@@ -112,7 +112,7 @@ export async function writeNaming(
       { hint: "docker refuses this name too." },
     );
   }
-  const repositories = await readRepositories(layout);
+  const repositories = readRepositories(layout);
   const images = repositories.get(repository) ?? new Map<string, string>();
   const missing = referencesOf(naming).filter(
     (reference) => images.get(reference) !== imageId,

@@ -3,7 +3,7 @@
  * ever removes them: dockerd keeps a layer that no image has reached since its
  * start.
  */
-import { unlink } from "node:fs/promises";
+import { unlinkSync } from "node:fs";
 import { copyFlatDirectory, moveDirectory, syncDirectory } from "./atomic.js";
 import type { ChainId } from "./digest.js";
 import { isAbsent } from "./io-error.js";
@@ -29,12 +29,12 @@ export async function retractLayers(
 ): Promise<ChainId[]> {
   const { layout } = session;
   const staging = await session.staging();
-  const inImages = await layersOfAllImages(layout);
-  const children = await countChildren(layout);
+  const inImages = layersOfAllImages(layout);
+  const children = countChildren(layout);
   const staying: ChainId[] = [];
   for (const chainId of committed.toReversed()) {
     const used = inImages.has(chainId) || (children.get(chainId) ?? 0) > 0;
-    const parent = (await readLayer(layout, chainId))?.parent;
+    const parent = readLayer(layout, chainId)?.parent;
     if (used || !(await retract(session, staging, chainId))) {
       staying.push(chainId);
     } else if (parent !== undefined) {
@@ -51,11 +51,11 @@ async function retract(
   chainId: ChainId,
 ): Promise<boolean> {
   const { layout } = session;
-  const claim = await tryClaim(layout, staging.base, chainId);
+  const claim = tryClaim(layout, staging.base, chainId);
   if (typeof claim === "string") return false;
   const home = layout.layer(chainId);
   // Whoever reuses the layer shares this lock for as long as it matters.
-  const lock = await tryLockDirectory(home, LOCK_EX);
+  const lock = tryLockDirectory(home, LOCK_EX);
   if (typeof lock === "string") {
     await claim.close();
     return false;
@@ -64,7 +64,7 @@ async function retract(
     await takeBack(session, staging, claim);
     session.places.delete(chainId);
   } finally {
-    await lock.close();
+    lock.close();
     await claim.discard();
   }
   return true;
@@ -80,27 +80,27 @@ async function takeBack(
   const home = layout.layer(claim.chainId);
   await revert(layout, claim.paths);
   if (staging.reachesLayerdb) {
-    await moveDirectory(home, claim.paths.writeSet);
+    moveDirectory(home, claim.paths.writeSet);
     return;
   }
-  const names = await readNames(home);
+  const names = readNames(home);
   await copyFlatDirectory(home, claim.paths.writeSet, names);
   const aside = layout.temporaryLayer("retracted", claim.chainId);
   await removeTree(aside);
-  await moveDirectory(home, aside);
+  moveDirectory(home, aside);
   await removeTree(aside);
 }
 
 /** Removes the `committed` marks of this session whose children did not come about. Runs in the section. */
-export async function removeIdleMarks(session: Session): Promise<void> {
+export function removeIdleMarks(session: Session): void {
   const { layout, marked } = session;
-  const children = await countChildren(layout);
+  const children = countChildren(layout);
   for (const parent of marked) {
     if ((children.get(parent) ?? 0) > 0) continue;
-    const record = await readLayer(layout, parent);
+    const record = readLayer(layout, parent);
     if (record === undefined) continue;
     try {
-      await unlink(layout.cacheFile(record.cacheId, "committed"));
+      unlinkSync(layout.cacheFile(record.cacheId, "committed"));
     } catch (error) {
       if (!isAbsent(error)) throw error;
     }

@@ -146,9 +146,9 @@ async function requireOurs(
   warnings: StoreWarning[],
 ): Promise<void> {
   const { root } = layout;
-  const overlayInUse = (await readNames(layout.overlay)).length > 0;
+  const overlayInUse = readNames(layout.overlay).length > 0;
   await refuseRemapped(root, overlayInUse, warnings);
-  const drivers = await readNames(layout.image);
+  const drivers = readNames(layout.image);
   const other = drivers.find((name) => OTHER_DRIVERS.has(name));
   if (other !== undefined && !drivers.includes("overlay2")) {
     throw new TpullError(
@@ -159,7 +159,7 @@ async function requireOurs(
       },
     );
   }
-  const snapshots = (await readNames(join(root, SNAPSHOTS))).length > 0;
+  const snapshots = readNames(join(root, SNAPSHOTS)).length > 0;
   if (!overlayInUse) await refuseContainerdStore(root, drivers, snapshots);
   if (snapshots) {
     warnings.push({
@@ -167,7 +167,7 @@ async function requireOurs(
       message: `${root} also holds images of the containerd store; a dockerd that uses that store will not show what tpull writes`,
     });
   }
-  await readRepositories(layout);
+  readRepositories(layout);
 }
 
 /**
@@ -205,7 +205,7 @@ async function refuseRemapped(
     const shifted = uid > 0 && uid === Number(own[1]);
     if (shifted || (gid > 0 && gid === Number(own[2]))) throw remapped(root);
   }
-  const inside = (await readEntries(root)).filter(
+  const inside = readEntries(root).filter(
     (entry) => entry.isDirectory() && REMAPPED.test(entry.name),
   );
   for (const { name } of inside) {

@@ -69,7 +69,7 @@ export class Session {
       for (const warning of await checkRoot(layout)) session.warn(warning);
       return session;
     } catch (error) {
-      await session.end(false);
+      session.end(false);
       throw error;
     }
   }
@@ -82,14 +82,14 @@ export class Session {
 
   async #prepare(): Promise<Staging> {
     const { layout } = this;
-    await this.#skeleton.complete();
+    this.#skeleton.complete();
     const overlay = await renameDomain(layout.overlay);
     const layers = await renameDomain(layout.layers);
     const own = await renameDomain(layout.staging);
     if (own === overlay) {
       return { base: layout.staging, reachesLayerdb: own === layers };
     }
-    await this.#skeleton.directory(layout.overlayStaging, 0o700);
+    this.#skeleton.directory(layout.overlayStaging, 0o700);
     return { base: layout.overlayStaging, reachesLayerdb: overlay === layers };
   }
 
@@ -97,7 +97,10 @@ export class Session {
    * Runs `work` while no other tpull changes what all share: names, maps and
    * the places of layers. Kept short: it holds up every other session.
    */
-  async section<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async section<T>(
+    work: () => T | Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     await this.staging();
     // Within this process sections queue up; between processes they poll.
     const before = this.#turn;
@@ -111,7 +114,7 @@ export class Session {
       try {
         return await work();
       } finally {
-        await lock.close();
+        lock.close();
       }
     } finally {
       done?.();
@@ -119,11 +122,11 @@ export class Session {
   }
 
   /** Ends the session; where nothing `changed`, the root is left as it was found. */
-  async end(changed: boolean): Promise<void> {
+  end(changed: boolean): void {
     try {
-      if (!changed) await this.#skeleton.undo(this.#lock);
+      if (!changed) this.#skeleton.undo(this.#lock);
     } finally {
-      await this.#lock.file.close();
+      this.#lock.file.close();
     }
   }
 }

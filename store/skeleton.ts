@@ -2,12 +2,18 @@
  * The empty data root: made when something is first written, and unmade when
  * nothing came of it.
  */
-import { rmdir, unlink } from "node:fs/promises";
+import {
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  rmdirSync,
+  unlinkSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { createDirectory } from "./atomic.js";
 import { errnoOf, isAbsent } from "./io-error.js";
 import type { Layout } from "./layout.js";
-import { type RootLock, lockRoot, tryFlock } from "./lock.js";
+import { type RootLock, lockRoot } from "./lock.js";
 import { LOCK_EX } from "./native/libc.js";
 import { privilege } from "./privilege.js";
 
@@ -57,8 +63,8 @@ export class Skeleton {
   }
 
   /** Creates one directory, if it is missing. */
-  async directory(path: string, mode: number): Promise<void> {
-    if (await createDirectory(path, mode)) this.#created.push(path);
+  directory(path: string, mode: number): void {
+    if (createDirectory(path, mode)) this.#created.push(path);
   }
 
   /**
@@ -76,47 +82,49 @@ export class Skeleton {
         }
       }
     } catch (error) {
-      await this.#removeEmpty();
+      this.#removeEmpty();
       throw error;
     }
   }
 
   async #tryLock(signal: AbortSignal | undefined): Promise<RootLock> {
-    await this.#rootItself();
-    await this.directory(this.#layout.volumes, 0o701);
+    this.#rootItself();
+    this.directory(this.#layout.volumes, 0o701);
     const lock = await lockRoot(this.#layout.lockFile, signal);
     if (!lock.created) return lock;
     this.#createdLockFile = true;
     try {
-      if (privilege() === "native") await lock.file.chown(0, 0);
-      await lock.file.chmod(LOCK_FILE_MODE);
+      if (privilege() === "native") {
+        fchownSync(lock.file.fd, 0, 0);
+      }
+      fchmodSync(lock.file.fd, LOCK_FILE_MODE);
       return lock;
     } catch (error) {
-      await lock.file.close();
+      lock.file.close();
       throw error;
     }
   }
 
   /** Makes everything else. Must only be called with the lock held. */
-  async complete(): Promise<void> {
+  complete(): void {
     for (const [path, mode] of directories(this.#layout)) {
-      await this.directory(path, mode);
+      this.directory(path, mode);
     }
   }
 
-  async #rootItself(): Promise<void> {
+  #rootItself(): void {
     const missing: string[] = [];
     for (let path = this.#layout.root; ; path = dirname(path)) {
-      if (await this.#make(path, missing)) break;
+      if (this.#make(path, missing)) break;
     }
-    for (const path of missing.toReversed()) await this.#make(path, []);
+    for (const path of missing.toReversed()) this.#make(path, []);
   }
 
   /** Makes a directory of the root's own path; false (and noted) when the one above is missing. */
-  async #make(path: string, missing: string[]): Promise<boolean> {
+  #make(path: string, missing: string[]): boolean {
     const mode = path === this.#layout.root ? ROOT_MODE : ABOVE_ROOT_MODE;
     try {
-      await this.directory(path, mode);
+      this.directory(path, mode);
       return true;
     } catch (error) {
       if (errnoOf(error) !== "ENOENT" || path === dirname(path)) throw error;
@@ -129,25 +137,28 @@ export class Skeleton {
    * Removes again what this session made and is still empty, unless another
    * session is alive in this root and may rely on it.
    */
-  async undo(lock: RootLock): Promise<void> {
+  undo(lock: RootLock): void {
     if (this.#created.length === 0 && !this.#createdLockFile) return;
-    if (!tryFlock(lock.file, LOCK_EX)) return;
-    if (this.#createdLockFile && (await lock.file.stat()).size === 0) {
-      await unlink(this.#layout.lockFile);
+    if (!lock.file.tryLock(LOCK_EX)) return;
+    if (this.#createdLockFile && fstatSync(lock.file.fd).size === 0) {
+      unlinkSync(this.#layout.lockFile);
     }
-    await this.#removeEmpty();
+    this.#removeEmpty();
   }
 
-  async #removeEmpty(): Promise<void> {
+  #removeEmpty(): void {
     for (const path of this.#created.toReversed()) {
-      await rmdir(path).catch(ignoreOccupied);
+      try {
+        rmdirSync(path);
+      } catch (error) {
+        if (!isOccupied(error)) throw error;
+      }
     }
   }
 }
 
-function ignoreOccupied(error: unknown): void {
+/** Or gone: either way there is nothing to remove. */
+function isOccupied(error: unknown): boolean {
   const code = errnoOf(error);
-  if (code !== "ENOTEMPTY" && code !== "EEXIST" && code !== "ENOENT") {
-    throw error;
-  }
+  return code === "ENOTEMPTY" || code === "EEXIST" || code === "ENOENT";
 }

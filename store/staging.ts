@@ -3,7 +3,7 @@
  * whose lock says that somebody works on it and whose `write-set` says what to
  * remove when nobody does.
  */
-import { type FileHandle, unlink } from "node:fs/promises";
+import { unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { createDirectory, TEMPORARY_PREFIX } from "./atomic.js";
 import type { ChainId } from "./digest.js";
@@ -14,7 +14,7 @@ import {
   stagingPaths,
   TEMPORARY_LAYER_PREFIX,
 } from "./layout.js";
-import { tryLockDirectory } from "./lock.js";
+import { type LockedFile, tryLockDirectory } from "./lock.js";
 import { LOCK_EX } from "./native/libc.js";
 import { isLinkOf, readLinkId } from "./place.js";
 import { readNames } from "./read.js";
@@ -26,13 +26,13 @@ export class StagedClaim implements LayerClaim {
   readonly chainId: ChainId;
   readonly paths: StagingPaths;
   readonly #layout: Layout;
-  #lock: FileHandle | undefined;
+  #lock: LockedFile | undefined;
 
   constructor(
     layout: Layout,
     chainId: ChainId,
     paths: StagingPaths,
-    lock: FileHandle,
+    lock: LockedFile,
   ) {
     this.chainId = chainId;
     this.paths = paths;
@@ -59,9 +59,9 @@ export class StagedClaim implements LayerClaim {
   /** Clears what an interrupted process left and lays out the empty layer. */
   async prepare(): Promise<void> {
     await revert(this.#layout, this.paths);
-    await createDirectory(this.paths.layer, 0o710);
-    await createDirectory(this.paths.diff, 0o755);
-    await createDirectory(this.paths.writeSet, 0o700);
+    createDirectory(this.paths.layer, 0o710);
+    createDirectory(this.paths.diff, 0o755);
+    createDirectory(this.paths.writeSet, 0o700);
   }
 
   /** Removes the directory, all that is left in it, and with it the lock. */
@@ -72,7 +72,7 @@ export class StagedClaim implements LayerClaim {
     try {
       await removeTree(this.paths.directory);
     } finally {
-      await lock.close();
+      lock.close();
     }
   }
 
@@ -94,14 +94,14 @@ export class StagedClaim implements LayerClaim {
  * Tries to become the one who writes this layer.
  * @returns `busy` while another process is; `gone` when it stopped just now
  */
-export async function tryClaim(
+export function tryClaim(
   layout: Layout,
   base: string,
   chainId: ChainId,
-): Promise<StagedClaim | "busy" | "gone"> {
+): StagedClaim | "busy" | "gone" {
   const paths = layout.staged(base, chainId);
-  await createDirectory(paths.directory, 0o700);
-  const lock = await tryLockDirectory(paths.directory, LOCK_EX);
+  createDirectory(paths.directory, 0o700);
+  const lock = tryLockDirectory(paths.directory, LOCK_EX);
   return typeof lock === "string"
     ? lock
     : new StagedClaim(layout, chainId, paths, lock);
@@ -116,12 +116,12 @@ export async function revert(
   layout: Layout,
   paths: StagingPaths,
 ): Promise<void> {
-  const cacheId = await readCacheId(paths.writeSet);
-  if (cacheId !== undefined && !(await usedOverlayNames(layout)).has(cacheId)) {
+  const cacheId = readCacheId(paths.writeSet);
+  if (cacheId !== undefined && !usedOverlayNames(layout).has(cacheId)) {
     const moved = layout.cache(cacheId);
-    const link = (await readLinkId(moved)) ?? (await readLinkId(paths.layer));
-    if (link !== undefined && (await isLinkOf(layout, link, cacheId))) {
-      await unlink(layout.link(link));
+    const link = readLinkId(moved) ?? readLinkId(paths.layer);
+    if (link !== undefined && isLinkOf(layout, link, cacheId)) {
+      unlinkSync(layout.link(link));
     }
     await removeTree(moved);
   }
@@ -132,16 +132,16 @@ export async function revert(
 /** Removes what processes left that no longer run. Layers in work are not touched. */
 export async function sweepStaging(layout: Layout): Promise<void> {
   for (const base of [layout.staging, layout.overlayStaging]) {
-    for (const name of await readNames(base)) {
+    for (const name of readNames(base)) {
       if (!/^[0-9a-f]{64}$/.test(name)) continue;
       const paths = stagingPaths(join(base, name));
-      const lock = await tryLockDirectory(paths.directory, LOCK_EX);
+      const lock = tryLockDirectory(paths.directory, LOCK_EX);
       if (typeof lock === "string") continue;
       try {
         await revert(layout, paths);
         await removeTree(paths.directory);
       } finally {
-        await lock.close();
+        lock.close();
       }
     }
   }
@@ -157,7 +157,7 @@ export async function sweepTemporaries(layout: Layout): Promise<void> {
     [layout.layerdbTemporary, TEMPORARY_LAYER_PREFIX],
   ];
   for (const [directory, prefix] of places) {
-    for (const name of await readNames(directory)) {
+    for (const name of readNames(directory)) {
       if (name.startsWith(prefix)) await removeTree(join(directory, name));
     }
   }

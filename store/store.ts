@@ -109,9 +109,7 @@ class DataRoot implements Store {
   }
 
   references(): Promise<Map<string, Map<string, ImageId>>> {
-    return this.#reading(async () =>
-      validReferences(await readRepositories(this.layout)),
-    );
+    return this.#reading(() => validReferences(readRepositories(this.layout)));
   }
 
   storedLayer({ chainId, cacheId }: LayerRecord): StoredLayer {
@@ -139,7 +137,7 @@ class DataRoot implements Store {
     return beginWrite(this.layout, options);
   }
 
-  #reading<T>(work: () => Promise<T>): Promise<T> {
+  #reading<T>(work: () => T): Promise<T> {
     return attempt(`read the data root ${this.root}`, work, "read");
   }
 }

@@ -6,16 +6,16 @@ import { LAYER_FILE, type Layout } from "./layout.js";
 import { readNames, readText } from "./read.js";
 
 /** The names in `overlay2` that a layer or a container uses. */
-export async function usedOverlayNames(layout: Layout): Promise<Set<string>> {
+export function usedOverlayNames(layout: Layout): Set<string> {
   const used = new Set<string>();
   // Entries under other names count too: dockerd itself finishes their removal.
-  for (const name of await readNames(layout.layers)) {
-    const id = await readText(join(layout.layers, name, LAYER_FILE.cacheId));
+  for (const name of readNames(layout.layers)) {
+    const id = readText(join(layout.layers, name, LAYER_FILE.cacheId));
     if (id !== undefined) used.add(id.trim());
   }
-  for (const name of await readNames(layout.mounts)) {
+  for (const name of readNames(layout.mounts)) {
     for (const file of ["mount-id", "init-id"]) {
-      const id = await readText(join(layout.mounts, name, file));
+      const id = readText(join(layout.mounts, name, file));
       if (id !== undefined) used.add(id.trim());
     }
   }
@@ -23,18 +23,16 @@ export async function usedOverlayNames(layout: Layout): Promise<Set<string>> {
 }
 
 /** How many layers and containers sit directly on each layer that has any. */
-export async function countChildren(
-  layout: Layout,
-): Promise<Map<ChainId, number>> {
+export function countChildren(layout: Layout): Map<ChainId, number> {
   const files = [
-    ...(await listLayers(layout)).map((id) => layout.layerFile(id, "parent")),
-    ...(await readNames(layout.mounts)).map((name) =>
+    ...listLayers(layout).map((id) => layout.layerFile(id, "parent")),
+    ...readNames(layout.mounts).map((name) =>
       join(layout.mounts, name, LAYER_FILE.parent),
     ),
   ];
   const counts = new Map<ChainId, number>();
   for (const file of files) {
-    const parent = (await readText(file))?.trim();
+    const parent = readText(file)?.trim();
     if (!isDigest(parent)) continue;
     const chainId = parent as string as ChainId;
     counts.set(chainId, (counts.get(chainId) ?? 0) + 1);

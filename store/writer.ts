@@ -40,21 +40,24 @@ export async function beginWrite(
   return await attempt(`begin writing to ${layout.root}`, async () => {
     const session = await Session.begin(layout, options);
     try {
-      if (await hasState(layout)) {
+      if (hasState(layout)) {
         await sweepStaging(layout);
         await session.section(() => sweepTemporaries(layout), options.signal);
       }
       return new Writer(session, options);
     } catch (error) {
-      await session.end(false);
+      session.end(false);
       throw error;
     }
   });
 }
 
+/** How often in a row a staging directory may vanish before it is locked. */
+const CLAIM_TRIES = 100;
+
 /** Whether tpull has ever written here. */
-async function hasState(layout: Layout): Promise<boolean> {
-  return (await readNames(layout.root)).includes(basename(layout.tpull));
+function hasState(layout: Layout): boolean {
+  return readNames(layout.root).includes(basename(layout.tpull));
 }
 
 class Writer implements StoreWriter {
@@ -84,25 +87,32 @@ class Writer implements StoreWriter {
     const signal = options.signal ?? this.#options.signal;
     const onWait = options.onWait ?? this.#options.onWait;
     return await attempt(`reserve the layer ${chainId}`, async () => {
-      for (let waited = false; ;) {
+      let waited = false;
+      for (let tries = 1; tries <= CLAIM_TRIES; tries += 1) {
         throwIfAborted(signal);
-        const present = await this.#present.find(chainId);
+        const present = this.#present.find(chainId);
         if (present !== undefined) return { present };
         const { base } = await this.#session.staging();
-        const claim = await tryClaim(this.#layout, base, chainId);
+        const claim = tryClaim(this.#layout, base, chainId);
         if (typeof claim !== "string") return await this.#accept(claim);
         if (claim === "gone") continue;
         if (!waited) onWait?.("another tpull is writing the same layer");
         waited = true;
+        tries = 0;
         await pause(LAYER_POLL_MS, signal);
       }
+      throw new TpullError(
+        "STORE_IO_FAILED",
+        `the staging directory of the layer ${chainId} cannot be locked`,
+        { hint: `Look at what is in ${this.#layout.tpull}.` },
+      );
     });
   }
 
   async #accept(claim: StagedClaim): Promise<Claimed> {
     try {
       // Its last owner may have committed it between our two looks.
-      const present = await this.#present.find(claim.chainId);
+      const present = this.#present.find(claim.chainId);
       if (present !== undefined) {
         await claim.close();
         return { present };
@@ -161,7 +171,7 @@ class Writer implements StoreWriter {
     if (chain.length > MAX_LAYERS) throw tooManyLayers(chain.length);
     await attempt(`store the image ${imageId}`, async () => {
       await this.#change(async () => {
-        await this.#requireLayers(imageId, chain);
+        this.#requireLayers(imageId, chain);
         return await writeImageConfig(this.#layout, imageId, config);
       });
     });
@@ -170,10 +180,10 @@ class Writer implements StoreWriter {
     }
   }
 
-  async #requireLayers(imageId: ImageId, chain: ChainId[]): Promise<void> {
+  #requireLayers(imageId: ImageId, chain: ChainId[]): void {
     const top = chain.at(-1);
     if (top === undefined) return;
-    const present = await readChain(this.#layout, top);
+    const present = readChain(this.#layout, top);
     if (present?.length === chain.length) return;
     throw new TpullError(
       "IMAGE_LAYERS_MISSING",
@@ -191,7 +201,7 @@ class Writer implements StoreWriter {
   ): Promise<{ changed: boolean }> {
     return await attempt(`name the image ${imageId}`, async () => {
       const changed = await this.#change(async () => {
-        if ((await readImageConfig(this.#layout, imageId)) === undefined) {
+        if (readImageConfig(this.#layout, imageId) === undefined) {
           throw new TpullError(
             "IMAGE_NOT_IN_STORE",
             `there is no image ${imageId} in ${this.#layout.root} to be named ${naming.repository}`,
@@ -218,7 +228,7 @@ class Writer implements StoreWriter {
     if (this.#ended) return;
     this.#ended = true;
     const failures: unknown[] = [];
-    const steps = [
+    const steps: (() => void | Promise<void>)[] = [
       () => this.#discardClaims(),
       () => this.#present.release(),
       () => this.#retractUnused(),
@@ -246,7 +256,7 @@ class Writer implements StoreWriter {
     await this.#session.section(async () => {
       const staying = await retractLayers(this.#session, unused);
       if (staying.length > 0) this.#changed = true;
-      await removeIdleMarks(this.#session);
+      removeIdleMarks(this.#session);
     });
   }
 }

@@ -6,7 +6,7 @@
 import { isTpullError, throwIfAborted } from "../../store/errors.js";
 import { cutBody, wrongBlobSize, type BlobAddress } from "./blob-errors.js";
 import { judgeReply } from "./content-range.js";
-import type { Subject } from "./errors.js";
+import { about, type Subject } from "./errors.js";
 import { headerValue } from "./headers.js";
 import { RetryBudget, type Retry } from "./retry.js";
 import type { Reply, Repository, Session } from "./session.js";
@@ -190,14 +190,13 @@ class BlobDownload {
         onRetry,
       });
     } catch (final) {
-      if (!isTpullError(final) || final.code === "ABORTED") throw final;
-      const where = { layer: blob.digest, offset: this.offset };
-      throw final.code.startsWith("NETWORK_")
-        ? final.with(
-            where,
-            `${this.#subject.name}, blob ${blob.digest}, at byte ${this.offset} of ${blob.size}: `,
-          )
-        : final.with(where);
+      const { name } = this.#subject;
+      throw about(
+        final,
+        name,
+        `${name}, blob ${blob.digest}, at byte ${this.offset} of ${blob.size}`,
+        { layer: blob.digest, offset: this.offset },
+      );
     }
   }
 

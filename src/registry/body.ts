@@ -7,7 +7,9 @@ import { abortedError, throwIfAborted } from "../../store/errors.js";
 /** Bytes kept for a slow reader before the socket is paused. */
 const HIGH_WATER_BYTES = 512 * 1024;
 /** Fewer bytes than this in a whole stall period count as no bytes. */
-const MIN_BYTES_PER_STALL_PERIOD = 1024;
+const MIN_BYTES_PER_STALL = 1024;
+/** How often in a stall period the clock is looked at. */
+const TICKS_PER_STALL = 4;
 
 /** What the body controls of the exchange that feeds it. */
 export interface BodySource {
@@ -44,8 +46,7 @@ export class Body {
   #waiter: Waiter | undefined;
 
   #watch: NodeJS.Timeout | undefined;
-  #waitingSince = 0;
-  #waitedMs = 0;
+  #idleTicks = 0;
   #bytesInPeriod = 0;
 
   readonly #onAbort = (): void => {
@@ -124,7 +125,6 @@ export class Body {
     if (this.#ended) return Promise.resolve(undefined);
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
-      this.#waitingSince = performance.now();
       this.#startWatch();
     });
   }
@@ -167,6 +167,11 @@ export class Body {
     return Buffer.concat(chunks, length).subarray(0, maxBytes);
   }
 
+  /** Reads the rest unseen, up to `maxBytes`, so that the connection can serve again; nobody has to wait for it. */
+  drain(maxBytes: number): void {
+    this.peek(maxBytes).catch(() => undefined);
+  }
+
   /** Stops reading. The connection is dropped unless the end has come already. */
   cancel(): void {
     this.#drop(abortedError());
@@ -203,29 +208,28 @@ export class Body {
     this.#options.signal.removeEventListener("abort", this.#onAbort);
   }
 
-  // Only the reader's own waiting counts, so that a slow reader is never taken
-  // for a stalled server. One interval looks at the clock; chunks set no timer.
+  // Only ticks that find the reader waiting count, so that a slow reader is
+  // never taken for a stalled server; and they count as ticks, not as time, so
+  // that neither is a process that was held up itself. Chunks set no timer.
   #startWatch(): void {
     const { stallMs } = this.#options;
     if (this.#watch !== undefined || !Number.isFinite(stallMs)) return;
     this.#watch = setInterval(
       () => {
         if (this.#waiter === undefined) return;
-        const waited = this.#waitedMs + performance.now() - this.#waitingSince;
-        if (waited < stallMs) return;
-        this.#drop(this.#options.stalled());
+        this.#idleTicks += 1;
+        if (this.#idleTicks > TICKS_PER_STALL) {
+          this.#drop(this.#options.stalled());
+        }
       },
-      Math.max(1, stallMs / 4),
+      Math.max(1, stallMs / TICKS_PER_STALL),
     );
   }
 
   #countProgress(bytes: number): void {
     this.#bytesInPeriod += bytes;
-    if (this.#bytesInPeriod >= MIN_BYTES_PER_STALL_PERIOD) {
-      this.#bytesInPeriod = 0;
-      this.#waitedMs = 0;
-    } else if (this.#waiter !== undefined) {
-      this.#waitedMs += performance.now() - this.#waitingSince;
-    }
+    if (this.#bytesInPeriod < MIN_BYTES_PER_STALL) return;
+    this.#bytesInPeriod = 0;
+    this.#idleTicks = 0;
   }
 }

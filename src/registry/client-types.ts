@@ -128,7 +128,8 @@ export interface RegistryClient {
   /**
    * A blob as a stream that ends after exactly its size. Broken and stalled
    * connections are resumed; the digest is not verified. It begins with the
-   * first read; leaving the loop early drops the connection.
+   * first read; leaving the loop early drops the connection. A read that is
+   * under way is ended by the signal only.
    * @throws TpullError `BLOB_UNKNOWN`, `SIZE_MISMATCH`
    */
   blob(

@@ -3,7 +3,11 @@
  * back in the registry's own words, whether credentials were sent, and what to
  * do next. The codes are stable.
  */
-import { TpullError, type ErrorDetails } from "../../store/errors.js";
+import {
+  isTpullError,
+  TpullError,
+  type ErrorDetails,
+} from "../../store/errors.js";
 import {
   firstLine,
   isHtml,
@@ -137,7 +141,7 @@ interface Explanation {
 function explain(code: string, refusal: Refusal): Explanation {
   const { subject, identity, url } = refusal;
   const { name, item } = subject;
-  if (refusal.redirected && refusal.status < 500) {
+  if (refusal.redirected && !RETRYABLE_STATUS.has(refusal.status)) {
     return {
       summary: `${name}: ${url.host}, to where the registry redirects, does not give out ${item}`,
       hint: "The registry's link may have expired, or a firewall may block that host.",
@@ -176,7 +180,9 @@ function explain(code: string, refusal: Refusal): Explanation {
         hint: "Check the host in the reference; a proxy or a sign-in page may stand in between.",
       };
     default:
-      return { hint: `The trouble lies with ${url.host}; try again later.` };
+      return RETRYABLE_STATUS.has(refusal.status)
+        ? { hint: `The trouble lies with ${url.host}; try again later.` }
+        : {};
   }
 }
 
@@ -200,6 +206,22 @@ function explainDenial({ subject, identity, url }: Refusal): Explanation {
     summary: `${name}: not found, or private. ${sentence(identity)}`,
     hint: "Check the spelling; a private repository needs the credentials of an account that may pull it.",
   };
+}
+
+/**
+ * The error with what was being fetched in front, unless it says so itself.
+ * @param name host/repository, with which messages that say so begin
+ * @param what the name and more, e.g. the tag
+ */
+export function about(
+  error: unknown,
+  name: string,
+  what: string,
+  details: ErrorDetails = {},
+): unknown {
+  if (!isTpullError(error) || error.code === "ABORTED") return error;
+  const named = error.message.startsWith(name);
+  return error.with(details, named ? "" : `${what}: `);
 }
 
 function sentence({ credentials, user }: Identity): string {

@@ -76,7 +76,7 @@ export class Http {
       ) {
         return { ...response, url };
       }
-      await response.body.peek(REDIRECT_BODY_BYTES);
+      response.body.drain(REDIRECT_BODY_BYTES);
       const target = redirectTarget(request, url, location, hops);
       request.checkRedirect?.(target);
       if (target.origin !== url.origin) authorization = undefined;
@@ -124,8 +124,8 @@ export class Http {
     return (this.#unverified ??= this.#createAgent(false));
   }
 
-  // Loaded with the first request: undici takes about 60 ms, a third of a
-  // process that has nothing to fetch.
+  // Loaded with the first request: undici takes some 60 ms to load, which
+  // commands that fetch nothing should not have to wait for.
   async #createAgent(verify: boolean): Promise<Agent> {
     const [{ Agent }, { createConnector }] = await Promise.all([
       import("undici"),

@@ -4,6 +4,7 @@ import { digestOf, isDigest, type Digest } from "../../store/digest.js";
 import { isTpullError, TpullError } from "../../store/errors.js";
 import { Body } from "./body.js";
 import { isHtml } from "./error-body.js";
+import { about } from "./errors.js";
 import {
   contentLength,
   contentType,
@@ -234,11 +235,11 @@ async function explained<T>(
   try {
     return await work();
   } catch (error) {
-    if (!isTpullError(error)) throw error;
-    if (error.code.startsWith("NETWORK_")) {
-      throw error.with({}, `${nameOf(request)}: `);
+    const missing = isTpullError(error) && error.code === "MANIFEST_UNKNOWN";
+    if (missing && !isDigest(item)) {
+      throw await withNearTags(session, request, item, error, scope.signal);
     }
-    if (error.code !== "MANIFEST_UNKNOWN" || isDigest(item)) throw error;
-    throw await withNearTags(session, request, item, error, scope.signal);
+    const name = `${request.registry}/${request.repository}`;
+    throw about(error, name, nameOf(request));
   }
 }

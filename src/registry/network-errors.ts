@@ -54,7 +54,6 @@ const KINDS: Readonly<Record<string, Kind>> = {
   UND_ERR_SOCKET: RESET,
   UND_ERR_INFO: RESET,
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: RESET,
-  HPE_INVALID_EOF_STATE: RESET,
   ENOTFOUND: DNS,
   ENODATA: DNS,
   EAI_NODATA: DNS,
@@ -127,9 +126,22 @@ function tlsKind(code: string, url: URL, message: string): Kind {
   };
 }
 
-/** A TLS record of type alert: what a TLS server says to a plain request. */
-function isTlsAlert(data: unknown): boolean {
-  return data instanceof Uint8Array && data[0] === 0x15 && data[1] === 0x03;
+const NOT_HTTP: Kind = {
+  code: "NETWORK_PROTOCOL",
+  what: "the answer is not HTTP",
+  hint: "Something other than a registry listens there.",
+  retryable: "answered",
+};
+
+/** Undici's parser errors are known by their name; they have no code to rely on. */
+function parserKind(cause: Error): Kind {
+  return /\bEOF\b/.test(cause.message) ? RESET : NOT_HTTP;
+}
+
+/** Whether the parser met a TLS record of type alert: what a TLS server says to a plain request. */
+function isTlsAlert(cause: Error): boolean {
+  const { data } = cause as { data?: unknown };
+  return typeof data === "string" && data.startsWith("\u0015\u0003");
 }
 
 /** The error for a server that speaks TLS where plain HTTP was spoken to it. */
@@ -151,14 +163,6 @@ function kindOf(cause: Error, code: string, url: URL): Kind | undefined {
   const known = KINDS[code];
   if (known !== undefined) return known;
   if (TLS_CODE.test(code)) return tlsKind(code, url, cause.message);
-  if (code.startsWith("HPE_")) {
-    return {
-      code: "NETWORK_PROTOCOL",
-      what: "the answer is not HTTP",
-      hint: "Something other than a registry listens there.",
-      retryable: "answered",
-    };
-  }
   if (/^E[A-Z]+$/.test(code)) {
     return { code: "NETWORK_FAILED", what: code, retryable: "answered" };
   }
@@ -174,15 +178,14 @@ function kindOf(cause: Error, code: string, url: URL): Kind | undefined {
  */
 export function networkError(cause: unknown, request: RequestInfo): unknown {
   if (!(cause instanceof Error) || isTpullError(cause)) return cause;
-  const code = (cause as { code?: unknown }).code;
+  const parser = cause.name === "HTTPParserError";
+  if (parser && isTlsAlert(cause)) return plainToTlsError(request);
+  const code = parser ? cause.name : (cause as { code?: unknown }).code;
   if (typeof code !== "string") return cause;
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") {
     return abortedError();
   }
-  if (isTlsAlert((cause as { data?: unknown }).data)) {
-    return plainToTlsError(request);
-  }
-  const kind = kindOf(cause, code, request.url);
+  const kind = parser ? parserKind(cause) : kindOf(cause, code, request.url);
   if (kind === undefined) return cause;
   return new TpullError(
     kind.code,

@@ -66,13 +66,15 @@ export class Endpoints {
       registry,
     );
     const loopback = isLoopbackHost(base.hostname);
-    if (override === undefined && loopback) {
-      const tls = await speaksTls(base, this.#options.probeTimeoutMs);
-      // The port goes with the scheme: 443 or 80 where none is named.
-      if (!tls)
-        return { registry, base: new URL(`http://${registry}`), loopback };
+    if (override !== undefined || !loopback) {
+      return { registry, base, loopback };
     }
-    return { registry, base, loopback };
+    const tls = await speaksTls(base, this.#options.probeTimeoutMs);
+    // A server that does not listen yet has not shown what it speaks.
+    if (tls === undefined) this.#known.delete(registry);
+    if (tls === true) return { registry, base, loopback };
+    // The port goes with the scheme: 443 or 80 where none is named.
+    return { registry, base: new URL(`http://${registry}`), loopback };
   }
 }
 
@@ -96,8 +98,8 @@ function baseUrl(text: string, registry: string): URL {
   return url;
 }
 
-/** Whether a TLS handshake succeeds there; any failure, a refused connection too, is a no. */
-function speaksTls(base: URL, timeoutMs: number): Promise<boolean> {
+/** Whether a TLS handshake succeeds there; `undefined` when nothing answers. */
+function speaksTls(base: URL, timeoutMs: number): Promise<boolean | undefined> {
   const host = base.hostname.replace(/^\[|\]$/g, "");
   return new Promise((resolve) => {
     const socket = connect({
@@ -107,14 +109,16 @@ function speaksTls(base: URL, timeoutMs: number): Promise<boolean> {
       rejectUnauthorized: false,
       ALPNProtocols: ["http/1.1"],
     });
-    const finish = (answer: boolean): void => {
+    const finish = (answer: boolean | undefined): void => {
       clearTimeout(timer);
       socket.destroy();
       resolve(answer);
     };
-    const timer = setTimeout(finish, timeoutMs, false);
+    const timer = setTimeout(() => finish(undefined), timeoutMs);
     socket.once("secureConnect", () => finish(true));
-    socket.on("error", () => finish(false));
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      finish(error.code === "ECONNREFUSED" ? undefined : false);
+    });
     socket.once("close", () => finish(false));
   });
 }

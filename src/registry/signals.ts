@@ -1,4 +1,5 @@
 /** Waiting that an `AbortSignal` ends at once. */
+import { setMaxListeners } from "node:events";
 import { abortedError, throwIfAborted } from "../../store/errors.js";
 
 export interface JoinedSignal {
@@ -15,6 +16,8 @@ export function joinSignals(
   const controller = new AbortController();
   const abort = (): void => controller.abort();
   const present = signals.filter((signal) => signal !== undefined);
+  // Node warns at the eleventh listener, but a pull has any number of requests.
+  setMaxListeners(0, controller.signal, ...present);
   for (const signal of present) {
     if (signal.aborted) controller.abort();
     else signal.addEventListener("abort", abort, { once: true });

@@ -7,6 +7,7 @@
  * from the layer's own root and `..` stops there, as in a chroot. So nothing an
  * archive says leads outside the directory it is unpacked into.
  */
+import { fstatSync } from "node:fs";
 import {
   AT_FDCWD,
   O_DIRECTORY,
@@ -27,10 +28,12 @@ const O_PATH = 0o10000000;
 
 /** What Linux allows for links met in one path. */
 const MAX_LINKS = 40;
+/** Directories opened for one path: links in links could ask for any number. */
+const MAX_STEPS = 10_000;
 /** Directories kept open: a tar lists a directory's children together. */
 const MAX_OPEN = 64;
-/** The longest path Linux takes; what is longer dockerd could not read back. */
-const MAX_NAME_BYTES = 4095;
+/** The longest path Linux takes. */
+const MAX_PATH_BYTES = 4095;
 
 /** A directory of the layer, open. */
 export interface OpenDirectory {
@@ -41,6 +44,8 @@ export interface OpenDirectory {
    * the layer: dockerd could not find the file again by its name.
    */
   readonly detour: boolean;
+  /** Bytes of its path below the layer's root, links resolved. */
+  readonly length: number;
 }
 
 interface Opened extends OpenDirectory {
@@ -61,10 +66,10 @@ export interface CleanName {
  * @throws TpullError `LAYER_INVALID` for a name that climbs out of the layer
  */
 export function cleanName(name: string, what = "name"): CleanName {
-  if (name.length > MAX_NAME_BYTES) {
+  if (name.length > MAX_PATH_BYTES) {
     throw new TpullError(
       "LAYER_INVALID",
-      `the ${what} has ${name.length} bytes; Linux paths have at most ${MAX_NAME_BYTES}`,
+      `the ${what} has ${name.length} bytes; Linux paths have at most ${MAX_PATH_BYTES}`,
     );
   }
   if (name.includes("\0")) {
@@ -89,24 +94,48 @@ export class DirectoryWalk {
   /** By cleaned path; the most recently used last. */
   readonly #open = new Map<string, Opened>();
   readonly #ownImplied: boolean;
+  readonly #rootLength: number;
+  #followedLinks = false;
 
   /**
    * @param directory path of the layer's `diff` directory
    * @param ownImplied whether directories nobody listed are given to root
    */
   constructor(directory: string, ownImplied: boolean) {
+    const path = Buffer.from(directory).toString("latin1");
     const fd = openat(
       AT_FDCWD,
-      cString(Buffer.from(directory).toString("latin1")),
+      cString(path),
       O_PATH | O_DIRECTORY | O_NOFOLLOW,
     );
-    if (fd < 0) throw failure(fd, "open", directory);
-    this.#root = { fd, detour: false, real: [] };
+    if (fd < 0) throw failure(fd, "open", path);
+    this.#root = { fd, detour: false, length: 0, real: [] };
     this.#ownImplied = ownImplied;
+    this.#rootLength = path.length;
   }
 
   get rootFd(): number {
     return this.#root.fd;
+  }
+
+  /** Whether a symbolic link was followed on the way to any directory so far. */
+  get followedLinks(): boolean {
+    return this.#followedLinks;
+  }
+
+  /**
+   * @param nameBytes length of the name of something in that directory
+   * @throws TpullError `LAYER_INVALID` when its whole path is longer than Linux
+   *   takes: nobody could read or remove it by its path
+   */
+  checkLength(parent: OpenDirectory, nameBytes: number): void {
+    const length = this.#rootLength + parent.length + 1 + nameBytes;
+    if (length > MAX_PATH_BYTES) {
+      throw new TpullError(
+        "LAYER_INVALID",
+        `its path in the data root has ${length} bytes; Linux paths have at most ${MAX_PATH_BYTES}`,
+      );
+    }
   }
 
   /**
@@ -169,12 +198,15 @@ export class DirectoryWalk {
     let current = base;
     let detour = base.detour;
     let links = 0;
+    let steps = 0;
     const step = (next: Opened): void => {
       if (current !== base && current !== this.#root) close(current.fd);
       current = next;
     };
     try {
       for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
+        steps += part === ".." ? current.real.length : 1;
+        if (steps > MAX_STEPS) throw tooManyLinks();
         if (part === "..") {
           // Only from a link's target; at the root it stays, as in a chroot.
           if (current.real.length === 0) detour = true;
@@ -188,10 +220,16 @@ export class DirectoryWalk {
             step(this.#root);
             return undefined;
           }
+          this.checkLength(current, part.length);
           fd = this.#make(current.fd, name, part);
         }
         if (fd >= 0) {
-          step({ fd, detour, real: [...current.real, part] });
+          step({
+            fd,
+            detour,
+            length: current.length + 1 + part.length,
+            real: [...current.real, part],
+          });
           continue;
         }
         if (errnoName(fd) !== "ENOTDIR" && errnoName(fd) !== "ELOOP") {
@@ -209,12 +247,8 @@ export class DirectoryWalk {
           );
         }
         links += 1;
-        if (links > MAX_LINKS) {
-          throw new TpullError(
-            "LAYER_INVALID",
-            "its path runs through too many symbolic links",
-          );
-        }
+        if (links > MAX_LINKS) throw tooManyLinks();
+        this.#followedLinks = true;
         if (target.startsWith("/")) {
           detour = true;
           step(this.#reopen([]));
@@ -239,28 +273,47 @@ export class DirectoryWalk {
   /** Opens a directory again by components that were found free of links. */
   #reopen(real: readonly string[]): Opened {
     let fd = openat(this.#root.fd, cString("."), O_PATH | O_DIRECTORY);
+    if (fd < 0) throw failure(fd, "open", ".");
+    let length = 0;
     for (const part of real) {
+      length += 1 + part.length;
       const next = openat(fd, cString(part), O_PATH | O_DIRECTORY | O_NOFOLLOW);
       close(fd);
       if (next < 0) throw failure(next, "open", part);
       fd = next;
     }
-    return { fd, detour: false, real };
+    return { fd, detour: false, length, real };
   }
 
-  /** A directory that members need but none lists: 0755, root's. */
+  /**
+   * A directory that members need but none lists: 0755, root's. A set-group-ID
+   * bit that it inherits stays, as dockerd leaves it.
+   */
   #make(parent: number, name: Buffer, part: string): number {
     const made = mkdirat(parent, name, 0o755);
     if (made < 0) throw failure(made, "mkdir", part);
-    if (this.#ownImplied) fchownat(parent, name, 0, 0);
-    fchmodat(parent, name, 0o755); // whatever the umask is
-    return openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    const fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (fd < 0) return fd;
+    const { mode, uid, gid } = fstatSync(fd);
+    if (this.#ownImplied && (uid !== 0 || gid !== 0)) {
+      fchownat(parent, name, 0, 0);
+    }
+    const wanted = 0o755 | (mode & 0o2000);
+    if ((mode & 0o7777) !== wanted) fchmodat(parent, name, wanted);
+    return fd;
   }
 
-  readonly #target = Buffer.alloc(MAX_NAME_BYTES + 1);
+  readonly #target = Buffer.alloc(MAX_PATH_BYTES + 1);
 
   #linkTarget(parent: number, name: Buffer): string | undefined {
     const length = readlinkat(parent, name, this.#target);
     return length < 0 ? undefined : this.#target.toString("latin1", 0, length);
   }
+}
+
+function tooManyLinks(): TpullError {
+  return new TpullError(
+    "LAYER_INVALID",
+    "its path runs through too many symbolic links",
+  );
 }

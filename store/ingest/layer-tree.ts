@@ -8,7 +8,7 @@
  * away unless the link carries them too. That is what dockerd's trees look
  * like, so it must stay.
  */
-import { constants, fstatSync, lstatSync, readdirSync, rmSync } from "node:fs";
+import { constants, fstatSync } from "node:fs";
 import { TpullError } from "../errors.js";
 import {
   AT_SYMLINK_NOFOLLOW,
@@ -28,7 +28,6 @@ import {
   openat,
   readlinkat,
   symlinkat,
-  unlinkat,
   utimensat,
 } from "../native/libc.js";
 import {
@@ -37,8 +36,10 @@ import {
   type OpenDirectory,
   cleanName,
 } from "./directory-walk.js";
+import { type Times, fileTimes, linkTimes } from "./member-times.js";
+import { removeReplaced } from "./replaced.js";
 import { cString, failure, shownName } from "./syscall-failure.js";
-import { type TarHeader, type Time, Type } from "./tar-header.js";
+import { type TarHeader, Type } from "./tar-header.js";
 
 const {
   O_CREAT,
@@ -68,8 +69,6 @@ export interface Placement {
   readonly repeated: boolean;
 }
 
-const PLAIN: Placement = { unreachable: false, repeated: false };
-
 export interface OpenFile extends Placement {
   readonly fd: number;
 }
@@ -81,14 +80,18 @@ export interface TreeWarning {
   readonly example: string;
 }
 
+/** What is set on a directory last. */
 interface Pending {
-  readonly header: TarHeader;
   readonly parts: readonly string[];
+  readonly mode: number;
+  readonly times: Times;
 }
+
+/** With it, what is made in a directory may have fewer permissions than asked for. */
+const DEFAULT_ACL = "system.posix_acl_default";
 
 export class LayerTree {
   readonly warnings: Map<string, TreeWarning> = new Map();
-  readonly #directory: string;
   readonly #privileged: boolean;
   readonly #walk: DirectoryWalk;
   /** Directories that are members, by cleaned path: their times (and modes) are set last. */
@@ -98,19 +101,17 @@ export class LayerTree {
   /** Devices that could not be made, and links to them. */
   readonly #skipped = new Set<string>();
   /** Permission bits the kernel takes away from new files (umask, default ACL). */
-  readonly #masked: number;
+  #masked: number;
   /** New files do not come out as root's by themselves. */
   #ownAlways: boolean;
+  /** Size as docker counts it: everything but directories, each inode once. */
   #bytes = 0;
-  /** Something was replaced, so the running sum does not hold. */
-  #recount = false;
 
   /**
    * @param directory the empty `diff` directory
    * @param privileged whether owners, devices and trusted attributes can be set
    */
   constructor(directory: string, privileged: boolean) {
-    this.#directory = directory;
     this.#privileged = privileged;
     this.#walk = new DirectoryWalk(directory, privileged);
     const probe = openat(
@@ -130,11 +131,22 @@ export class LayerTree {
     }
   }
 
+  /** Whether something in the tree has that name, links on the way followed. */
+  has(name: CleanName): boolean {
+    const base = name.parts.at(-1);
+    if (base === undefined) return false;
+    const parent = this.#walk.open(name.parts.slice(0, -1), false);
+    if (parent === undefined) return false;
+    const fd = openat(parent.fd, cString(base), O_PATH | O_NOFOLLOW);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+  }
+
   /** Opens a new regular file for the member's content; {@link finishFile} closes it. */
   createFile(name: CleanName, header: TarHeader): OpenFile {
     const { parent, base } = this.#place(name);
     const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
-    const mode = header.mode & 0o777;
+    const mode = this.#createMode(header);
     let fd = openat(parent.fd, base, flags, mode);
     let repeated = false;
     if (fd < 0 && errnoName(fd) === "EEXIST") {
@@ -150,12 +162,20 @@ export class LayerTree {
     const { fd } = file;
     try {
       if (this.#mustOwn(header)) {
-        check(fchown(fd, ...this.#owner(header)), "chown", header);
+        check(fchown(fd, ...this.#owner(header)), "chown", header.name);
       }
-      this.#attributes(header, (key, value) => fsetxattr(fd, key, value));
-      if (this.#mustChmod(header.mode))
-        check(fchmod(fd, header.mode), "chmod", header);
-      const { atime, mtime } = times(header);
+      if (header.xattrs !== undefined) {
+        this.#attributes(header, (key, value) => fsetxattr(fd, key, value));
+      }
+      const { mode } = header;
+      if (
+        (mode & 0o7000) !== 0 ||
+        (mode & this.#masked) !== 0 ||
+        mode !== this.#createMode(header)
+      ) {
+        check(fchmod(fd, mode), "chmod", header.name);
+      }
+      const { atime, mtime } = fileTimes(header);
       check(
         futimens(
           fd,
@@ -165,12 +185,20 @@ export class LayerTree {
           mtime.nanoseconds,
         ),
         "utimensat",
-        header,
+        header.name,
       );
     } finally {
       close(fd);
     }
     this.#bytes += bytes;
+  }
+
+  /** An ordinary user can give attributes only to what is writable. */
+  #createMode(header: TarHeader): number {
+    const mode = header.mode & 0o777;
+    return header.xattrs === undefined || this.#privileged
+      ? mode
+      : mode | 0o600;
   }
 
   directory(name: CleanName, header: TarHeader): Placement {
@@ -192,15 +220,24 @@ export class LayerTree {
     }
     if (made < 0) throw failure(made, "mkdir", name.path);
     if (existed ? this.#privileged : this.#mustOwn(header)) {
-      check(fchownat(at.fd, base, ...this.#owner(header)), "chown", header);
+      check(
+        fchownat(at.fd, base, ...this.#owner(header)),
+        "chown",
+        header.name,
+      );
     }
     this.#attributesAt(header, at, base);
     // Without privilege a directory must stay open to us until all is inside.
     if (this.#privileged)
-      check(fchmodat(at.fd, base, header.mode), "chmod", header);
+      check(fchmodat(at.fd, base, header.mode), "chmod", header.name);
     if ((header.mode & 0o2000) !== 0) this.#ownAlways = this.#privileged;
+    if (header.xattrs?.has(DEFAULT_ACL)) this.#masked = 0o777;
     this.#directories.delete(name.path);
-    this.#directories.set(name.path, { header, parts: name.parts });
+    this.#directories.set(name.path, {
+      parts: name.parts,
+      mode: header.mode,
+      times: fileTimes(header),
+    });
     return { unreachable: false, repeated };
   }
 
@@ -213,12 +250,13 @@ export class LayerTree {
     );
     const { parent, base } = this.#place(name);
     if (this.#mustOwn(header))
-      check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
+      check(
+        fchownat(parent.fd, base, ...this.#owner(header)),
+        "chown",
+        header.name,
+      );
     this.#attributesAt(header, parent, base);
-    // The raw times: dockerd bounds those of everything but links.
-    const mtime = header.mtime;
-    const atime = later(header.atime, mtime);
-    this.#setTimes(parent, base, atime, mtime, header);
+    this.#setTimes(parent, base, linkTimes(header), header.name);
     this.#bytes += header.linkName.length;
     return { unreachable: false, repeated };
   }
@@ -228,10 +266,7 @@ export class LayerTree {
     const target = cleanName(header.linkName, "hard link's target");
     const targetBase = target.parts.at(-1);
     if (targetBase === undefined) throw missingTarget(header);
-    if (this.#skipped.has(target.path)) {
-      this.#skipped.add(name.path);
-      return PLAIN;
-    }
+    if (this.#skipped.has(target.path)) return this.#skip(name);
     const from = cString(targetBase);
     const repeated = this.#make(
       name,
@@ -245,12 +280,15 @@ export class LayerTree {
     );
     const { parent, base } = this.#place(name);
     if (this.#privileged)
-      check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
+      check(
+        fchownat(parent.fd, base, ...this.#owner(header)),
+        "chown",
+        header.name,
+      );
     this.#attributesAt(header, parent, base);
     if (readlinkat(parent.fd, base, oneByte) < 0) {
-      check(fchmodat(parent.fd, base, header.mode), "chmod", header);
-      const { atime, mtime } = times(header);
-      this.#setTimes(parent, base, atime, mtime, header);
+      check(fchmodat(parent.fd, base, header.mode), "chmod", header.name);
+      this.#setTimes(parent, base, fileTimes(header), header.name);
     }
     return { unreachable: false, repeated };
   }
@@ -270,8 +308,7 @@ export class LayerTree {
     const whiteout = format === S_IFCHR && device === 0;
     if (!this.#privileged && format !== S_IFIFO && !whiteout) {
       this.#warn("device", header);
-      this.#skipped.add(name.path);
-      return PLAIN;
+      return this.#skip(name);
     }
     const repeated = this.#make(
       name,
@@ -281,12 +318,21 @@ export class LayerTree {
     );
     const { parent, base } = this.#place(name);
     if (this.#privileged)
-      check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
+      check(
+        fchownat(parent.fd, base, ...this.#owner(header)),
+        "chown",
+        header.name,
+      );
     this.#attributesAt(header, parent, base);
-    check(fchmodat(parent.fd, base, header.mode), "chmod", header);
-    const { atime, mtime } = times(header);
-    this.#setTimes(parent, base, atime, mtime, header);
+    check(fchmodat(parent.fd, base, header.mode), "chmod", header.name);
+    this.#setTimes(parent, base, fileTimes(header), header.name);
     return { unreachable: false, repeated };
+  }
+
+  /** Leaves a member out of the tree that only root could make. */
+  #skip(name: CleanName): Placement {
+    this.#skipped.add(name.path);
+    return { unreachable: true, repeated: this.has(name) };
   }
 
   /**
@@ -309,7 +355,11 @@ export class LayerTree {
       );
     }
     if (this.#mustOwn(header))
-      check(fchownat(parent.fd, base, ...this.#owner(header)), "chown", header);
+      check(
+        fchownat(parent.fd, base, ...this.#owner(header)),
+        "chown",
+        header.name,
+      );
     this.#whiteouts.add(hidden.path);
   }
 
@@ -338,25 +388,43 @@ export class LayerTree {
 
   /** Sets what later members would have disturbed; returns the layer's size as docker counts it. */
   finish(): number {
-    // Children before parents: without privilege a parent may be closed to us afterwards.
-    for (const { header, parts } of [
+    // In the archive's order: where two names mean one directory, the last counts.
+    for (const { parts, times } of this.#directories.values()) {
+      this.#onDirectory(parts, (parent, base) =>
+        this.#setTimes(parent, base, times, parts.join("/")),
+      );
+    }
+    if (!this.#privileged) this.#closeDirectories();
+    return this.#bytes;
+  }
+
+  /** Gives directories their own modes, children before parents: a parent may be closed to us afterwards. */
+  #closeDirectories(): void {
+    const done = new Set<number>();
+    for (const { parts, mode } of [
       ...this.#directories.values(),
     ].toReversed()) {
-      const parent = this.#walk.open(parts.slice(0, -1), false);
-      const base = parts.at(-1);
-      // A directory that a later member replaced is no directory any more.
-      if (
-        parent === undefined ||
-        base === undefined ||
-        !this.#isDirectory(parent, cString(base))
-      )
-        continue;
-      if (!this.#privileged)
-        check(fchmodat(parent.fd, cString(base), header.mode), "chmod", header);
-      const { atime, mtime } = times(header);
-      this.#setTimes(parent, cString(base), atime, mtime, header);
+      this.#onDirectory(parts, (parent, base, inode) => {
+        if (done.has(inode)) return;
+        done.add(inode);
+        check(fchmodat(parent.fd, base, mode), "chmod", parts.join("/"));
+      });
     }
-    return this.#recount ? countBytes(this.#directory) : this.#bytes;
+  }
+
+  /** Calls back unless what a later member put there is no directory. */
+  #onDirectory(
+    parts: readonly string[],
+    act: (parent: OpenDirectory, base: Buffer, inode: number) => void,
+  ): void {
+    const parent = this.#walk.open(parts.slice(0, -1), false);
+    if (parent === undefined) return;
+    const base = cString(parts.at(-1) ?? "");
+    const fd = openat(parent.fd, base, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    if (fd < 0) return;
+    const inode = this.#privileged ? 0 : fstatSync(fd).ino;
+    close(fd);
+    act(parent, base, inode);
   }
 
   close(): void {
@@ -368,6 +436,7 @@ export class LayerTree {
     const base = name.parts.at(-1);
     if (parent === undefined || base === undefined)
       throw new Error("a member needs a name");
+    this.#walk.checkLength(parent, base.length);
     return { parent, base: cString(base) };
   }
 
@@ -397,40 +466,32 @@ export class LayerTree {
   }
 
   /**
-   * Takes away what has the member's name. Whatever it is came from this layer;
-   * if earlier members' content would be lost with it, the layer could not be
-   * given back, so that is refused.
+   * Takes away what has the member's name.
    * @returns whether the name belonged to an earlier member
+   * @throws TpullError `LAYER_INVALID` when the layer could not be given back afterwards
    */
   #clear(name: CleanName, parent: OpenDirectory): boolean {
-    const base = name.parts.at(-1) ?? "";
-    this.#recount = true;
-    const path = `/proc/self/fd/${parent.fd}/`;
-    const target = Buffer.concat([
-      Buffer.from(path),
-      Buffer.from(base, "latin1"),
+    const whiteout = this.#whiteouts.has(name.path);
+    const at = Buffer.concat([
+      Buffer.from(`/proc/self/fd/${parent.fd}/`),
+      Buffer.from(name.parts.at(-1) ?? "", "latin1"),
     ]);
-    if (holdsContent(target)) {
+    const removed = removeReplaced(at, name.path, (path) => {
+      this.#directories.delete(path);
+      this.#whiteouts.delete(path);
+    });
+    this.#bytes -= removed.bytes;
+    if (removed.links && this.#walk.followedLinks) {
       throw new TpullError(
         "LAYER_INVALID",
-        `${shownName(name.path)} is in the layer more than once, with content that is replaced`,
+        `it replaces a symbolic link at ${shownName(name.path)}, behind which the layer may have put other files`,
         {
-          hint: "A docker data root cannot hold such a layer (docker refuses it too): ask the image's publisher to rebuild it.",
+          hint: "A docker data root could not give such a layer back: ask the image's publisher to rebuild it.",
         },
       );
     }
-    const removed = unlinkat(parent.fd, cString(base));
-    if (removed < 0) {
-      if (errnoName(removed) !== "EISDIR")
-        throw failure(removed, "unlink", name.path);
-      rmSync(target, { recursive: true });
-    }
-    for (const known of this.#directories.keys()) {
-      if (known === name.path || known.startsWith(`${name.path}/`))
-        this.#directories.delete(known);
-    }
-    this.#walk.forget();
-    return !this.#whiteouts.delete(name.path);
+    if (removed.ways) this.#walk.forget();
+    return !whiteout;
   }
 
   #isDirectory(parent: OpenDirectory, base: Buffer): boolean {
@@ -462,10 +523,6 @@ export class LayerTree {
     );
   }
 
-  #mustChmod(mode: number): boolean {
-    return (mode & 0o7000) !== 0 || (mode & this.#masked) !== 0;
-  }
-
   #attributesAt(header: TarHeader, parent: OpenDirectory, base: Buffer): void {
     if (header.xattrs === undefined) return;
     const path = Buffer.concat([
@@ -479,12 +536,17 @@ export class LayerTree {
     header: TarHeader,
     set: (key: Buffer, value: Buffer) => number,
   ): void {
-    if (header.xattrs === undefined) return;
-    for (const [key, value] of header.xattrs) {
+    for (const [key, value] of header.xattrs ?? []) {
       const result = set(cString(key), Buffer.from(value, "latin1"));
       if (result >= 0) continue;
       const name = errnoName(result);
-      if (name !== "EPERM" && name !== "EOPNOTSUPP" && name !== "ENOTSUP") {
+      if (name === "ENOSPC") throw noRoom(key, value);
+      if (
+        name !== "EPERM" &&
+        name !== "EOPNOTSUPP" &&
+        name !== "ENOTSUP" &&
+        (this.#privileged || name !== "EACCES")
+      ) {
         throw failure(result, `setxattr ${shownName(key)}`, header.name);
       }
       this.#warn("xattr", header);
@@ -494,9 +556,8 @@ export class LayerTree {
   #setTimes(
     parent: OpenDirectory,
     base: Buffer,
-    atime: Time,
-    mtime: Time,
-    header: TarHeader,
+    { atime, mtime }: Times,
+    name: string,
   ): void {
     check(
       utimensat(
@@ -509,7 +570,7 @@ export class LayerTree {
         AT_SYMLINK_NOFOLLOW,
       ),
       "utimensat",
-      header,
+      name,
     );
   }
 
@@ -527,8 +588,19 @@ export class LayerTree {
 
 const oneByte = Buffer.alloc(1);
 
-function check(result: number, call: string, header: TarHeader): void {
-  if (result < 0) throw failure(result, call, header.name);
+function check(result: number, call: string, name: string): void {
+  if (result < 0) throw failure(result, call, name);
+}
+
+/** A full disk, or the filesystem's limit for attributes of one file. */
+function noRoom(key: string, value: string): TpullError {
+  return new TpullError(
+    "ROOT_FILESYSTEM_UNFIT",
+    `the data root's filesystem has no room for the attribute ${shownName(key)} of ${value.length} bytes`,
+    {
+      hint: "ext4 keeps some 4 KiB of attributes per file: put the data root on xfs or btrfs, or free some space if the disk is full.",
+    },
+  );
 }
 
 function missingTarget(header: TarHeader): TpullError {
@@ -536,62 +608,4 @@ function missingTarget(header: TarHeader): TpullError {
     "LAYER_INVALID",
     `${shownName(header.name)} is a hard link to ${shownName(header.linkName)}, which is not in the layer`,
   );
-}
-
-/** 2^63 - 1 nanoseconds: the last moment dockerd's clock arithmetic can hold. */
-const LAST_SECOND = 9_223_372_036;
-const LAST_NANOSECOND = 854_775_807;
-const EPOCH: Time = { seconds: 0, nanoseconds: 0 };
-
-/** Times outside what dockerd can hold become 1970. */
-function bounded(time: Time): Time {
-  const { seconds, nanoseconds } = time;
-  if (seconds < 0 || seconds > LAST_SECOND) return EPOCH;
-  return seconds === LAST_SECOND && nanoseconds > LAST_NANOSECOND
-    ? EPOCH
-    : time;
-}
-
-/** Access time is never before modification time. */
-function later(atime: Time | undefined, mtime: Time): Time {
-  if (atime === undefined || atime.seconds < mtime.seconds) return mtime;
-  if (atime.seconds === mtime.seconds && atime.nanoseconds < mtime.nanoseconds)
-    return mtime;
-  return atime;
-}
-
-function times(header: TarHeader): { atime: Time; mtime: Time } {
-  return {
-    atime: bounded(later(header.atime, header.mtime)),
-    mtime: bounded(header.mtime),
-  };
-}
-
-/** Whether a file with content is at or below that path. */
-function holdsContent(path: Buffer): boolean {
-  const stats = lstatSync(path);
-  if (stats.isFile()) return stats.size > 0;
-  if (!stats.isDirectory()) return false;
-  return readdirSync(path, { encoding: "buffer" }).some((name) =>
-    holdsContent(Buffer.concat([path, Buffer.from("/"), name])),
-  );
-}
-
-/** Sum of the sizes of everything but directories, each inode once: what dockerd finds after unpacking. */
-function countBytes(directory: string): number {
-  const seen = new Set<bigint>();
-  let sum = 0;
-  const visit = (path: Buffer): void => {
-    for (const name of readdirSync(path, { encoding: "buffer" })) {
-      const child = Buffer.concat([path, Buffer.from("/"), name]);
-      const stats = lstatSync(child, { bigint: true });
-      if (stats.isDirectory()) visit(child);
-      else if (!seen.has(stats.ino)) {
-        seen.add(stats.ino);
-        sum += Number(stats.size);
-      }
-    }
-  };
-  visit(Buffer.from(directory));
-  return sum;
 }

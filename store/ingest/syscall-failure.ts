@@ -17,8 +17,12 @@ export function shownName(binary: string): string {
 }
 
 const FULL = new Set(["ENOSPC", "EDQUOT"]);
+/** The machine's doing, whatever the layer holds. */
+const BROKEN = new Set(["EIO", "EROFS", "EMFILE", "ENFILE", "ENOMEM"]);
 
 /**
+ * The error for a system call that failed while a member was made.
+ * @returns TpullError `DISK_FULL`, `STORE_IO_FAILED`, else `LAYER_INVALID`
  * @param result the negated errno
  * @param call name of the system call
  */
@@ -34,16 +38,16 @@ export function failure(
       "DISK_FULL",
       `no space left for ${where} (${call}: ${name})`,
       {
-        hint: "Free space or inodes on the data root's filesystem and pull again; finished layers are kept.",
+        hint: "Free space or inodes on the data root's filesystem, then pull again.",
       },
     );
   }
-  if (name === "EIO" || name === "EROFS") {
+  if (BROKEN.has(name)) {
     return new TpullError(
       "STORE_IO_FAILED",
-      `the disk failed at ${where} (${call}: ${name})`,
+      `the system failed at ${where} (${call}: ${name})`,
       {
-        hint: "Look at the kernel's log for errors of the data root's disk.",
+        hint: "The kernel's log may say more about the data root's disk, or the process's limits (ulimit) are too low.",
       },
     );
   }

@@ -79,19 +79,21 @@ function text(block: Buffer, start: number, length: number): string {
   return block.toString("latin1", start, end);
 }
 
-/** A numeric field: octal text, or base-256 two's complement when the first bit is set (GNU, star). */
+/**
+ * A numeric field: octal text, or base-256 two's complement when the first bit
+ * is set (GNU, star). Beyond 2^53 the result is near the value only.
+ */
 function numeric(block: Buffer, start: number, length: number): number {
   const first = block[start] ?? 0;
   if ((first & 0x80) === 0) return octal(block, start, length);
-  const negative = (first & 0x40) !== 0;
-  let value = BigInt(negative ? first | 0x80 : first & 0x7f);
-  if (negative) value -= 256n;
+  // -a - 1 is a with every bit turned over.
+  const inverted = (first & 0x40) === 0 ? 0 : 0xff;
+  let value = (first ^ inverted) & 0x7f;
   for (let i = 1; i < length; i += 1) {
-    value = value * 256n + BigInt(block[start + i] ?? 0);
+    value = value * 256 + ((block[start + i] ?? 0) ^ inverted);
   }
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw invalidTar("a number does not fit");
-  return number;
+  if (value >= 2 ** 63) throw invalidTar("a number does not fit");
+  return inverted === 0 ? value : -value - 1;
 }
 
 function octal(block: Buffer, start: number, length: number): number {
@@ -107,9 +109,8 @@ function octal(block: Buffer, start: number, length: number): number {
     if (byte === 0) break;
     const digit = byte - 0x30;
     if (digit < 0 || digit > 7) throw invalidTar("a header field is not octal");
-    value = value * 8 + digit;
+    value = value * 8 + digit; // twelve digits at most
   }
-  if (!Number.isSafeInteger(value)) throw invalidTar("a number does not fit");
   return value;
 }
 
@@ -146,13 +147,13 @@ export function blockType(block: Buffer): string {
 /** Payload length as the block itself says, for extended headers. */
 export function blockSize(block: Buffer): number {
   const size = numeric(block, 124, 12);
-  if (size < 0) throw invalidTar("a size is negative");
+  checkSize(size);
   return size;
 }
 
-/** Name of a block by itself, for a global header, which is a member of its own. */
-export function blockName(block: Buffer): string {
-  return text(block, 0, 100);
+function checkSize(size: number): void {
+  if (size < 0) throw invalidTar("a size is negative");
+  if (!Number.isSafeInteger(size)) throw invalidTar("a size does not fit");
 }
 
 const HEADER_ONLY: ReadonlySet<string> = new Set([
@@ -192,13 +193,14 @@ export function memberHeader(
     applyDialect(header, block, kind);
   }
   if (extensions.pax !== undefined) applyPax(header, extensions.pax);
-  if (extensions.gnuName !== undefined) header.name = extensions.gnuName;
-  if (extensions.gnuLink !== undefined) header.linkName = extensions.gnuLink;
+  // An empty one leaves the block's own value, like an empty pax record.
+  if (extensions.gnuName) header.name = extensions.gnuName;
+  if (extensions.gnuLink) header.linkName = extensions.gnuLink;
 
   if (header.type === Type.regularV7) {
     header.type = header.name.endsWith("/") ? Type.directory : Type.regular;
   }
-  if (header.size < 0) throw invalidTar("a size is negative");
+  checkSize(header.size);
   if (HEADER_ONLY.has(header.type)) header.size = 0;
   header.mode &= 0o7777;
   return header;
@@ -210,15 +212,34 @@ function applyDialect(
   kind: Exclude<Dialect, "v7">,
 ): void {
   if (kind === "gnu") {
-    if (block[345] !== 0) {
-      header.atime = { seconds: numeric(block, 345, 12), nanoseconds: 0 };
-    }
+    gnuAccessTime(header, block);
     return;
   }
   const prefix = text(block, 345, kind === "star" ? 131 : 155);
   if (prefix !== "") header.name = `${prefix}/${header.name}`;
   if (kind === "star") {
     header.atime = { seconds: numeric(block, 476, 12), nanoseconds: 0 };
+  }
+}
+
+/**
+ * GNU keeps access and change time where ustar has its prefix. Writers in Go
+ * before 1.8 put a prefix there all the same: what is no pair of numbers is
+ * taken for one, if it is ASCII.
+ */
+function gnuAccessTime(header: TarHeader, block: Buffer): void {
+  try {
+    if (block[345] !== 0) {
+      header.atime = { seconds: numeric(block, 345, 12), nanoseconds: 0 };
+    }
+    if (block[357] !== 0) numeric(block, 357, 12);
+  } catch {
+    header.atime = undefined;
+    const prefix = text(block, 345, 155);
+    // oxlint-disable-next-line no-control-regex -- ASCII is what is meant
+    if (prefix !== "" && /^[\u0000-\u007f]*$/.test(prefix)) {
+      header.name = `${prefix}/${header.name}`;
+    }
   }
 }
 
@@ -253,12 +274,22 @@ function applyPax(header: TarHeader, records: Map<string, string>): void {
         if (key.startsWith(XATTR_PREFIX)) {
           header.xattrs ??= new Map();
           header.xattrs.set(key.slice(XATTR_PREFIX.length), value);
-        } else if (key.startsWith("GNU.sparse.")) {
-          header.sparse = true;
-          if (key === "GNU.sparse.name") header.name = value;
         }
     }
   }
+  if (isSparse(records)) header.sparse = true;
+}
+
+/** GNU's pax forms of sparse files: 0.0 and 0.1 need not give their version. Other versions mean nothing. */
+function isSparse(records: Map<string, string>): boolean {
+  const major = records.get("GNU.sparse.major") ?? "";
+  const minor = records.get("GNU.sparse.minor") ?? "";
+  if (major !== "" || minor !== "")
+    return /^(0\.[01]|1\.0)$/.test(`${major}.${minor}`);
+  return (
+    (records.get("GNU.sparse.map") ?? "") !== "" ||
+    records.has("GNU.sparse.offset")
+  );
 }
 
 function paxInteger(key: string, value: string): number {

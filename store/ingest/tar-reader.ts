@@ -20,6 +20,8 @@ import type { ByteSource } from "./ring.js";
 
 /** Longest extended header: what Go's reader accepts. */
 const MAX_EXTENDED_BYTES = 1024 * 1024;
+/** Most bytes of headers for one member: they are held until it is known whose they are. */
+const MAX_HEADERS_BYTES = 8 * 1024 * 1024;
 const EMPTY = Buffer.alloc(0);
 const ZERO_BLOCK = Buffer.alloc(BLOCK);
 
@@ -131,16 +133,14 @@ export class TarReader {
     let extensions: Extensions = {};
     for (;;) {
       const block = this.#block();
-      if (block === undefined) {
-        if (Object.keys(extensions).length > 0) {
-          throw invalidTar("it ends behind an extended header");
-        }
-        return undefined;
-      }
+      if (block === undefined) return undefined;
       const type = blockType(block);
       if (type === Type.paxGlobal) {
         const header = memberHeader(block, type, {});
-        this.raw.append(this.#extended(blockSize(block)));
+        const data = this.#extended(blockSize(block));
+        this.raw.append(data);
+        // Its records are about no member, but a path among them is its own name.
+        header.name = parsePax(data).get("path") || header.name;
         header.size = 0;
         return header;
       }
@@ -199,6 +199,9 @@ export class TarReader {
       throw invalidTar(
         `an extended header has ${size} bytes (at most ${MAX_EXTENDED_BYTES})`,
       );
+    }
+    if (this.raw.bytes.length + size > MAX_HEADERS_BYTES) {
+      throw invalidTar("a member has too many extended headers");
     }
     const data = this.#input.exactly(size);
     if (data.length < size)

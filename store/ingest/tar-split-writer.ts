@@ -7,6 +7,7 @@
 import { isUtf8 } from "node:buffer";
 import { writeSync } from "node:fs";
 import { constants, crc32, deflateRawSync } from "node:zlib";
+import { ioFailure } from "../io-error.js";
 
 /** What Go's gzip writer puts first: no name, no time, unknown system. */
 const GZIP_HEADER = Buffer.from("1f8b08000000000000ff", "hex");
@@ -21,9 +22,7 @@ const PIECE_BYTES = 256 * 1024;
  */
 const LEVEL = 3;
 
-/** Longest raw run put into one line. */
-const MAX_SEGMENT_BYTES = 1024 * 1024;
-
+/** @throws TpullError `DISK_FULL`, `STORE_IO_FAILED` from every method */
 export class TarSplitWriter {
   readonly #fd: number;
   #text = Buffer.allocUnsafe(PIECE_BYTES);
@@ -38,16 +37,10 @@ export class TarSplitWriter {
     writeAll(fd, GZIP_HEADER);
   }
 
-  /** Bytes that no file holds. An empty run writes nothing. */
+  /** Bytes that no file holds, as one line. An empty run writes nothing. */
   segment(raw: Buffer): void {
-    for (let at = 0; at < raw.length; at += MAX_SEGMENT_BYTES) {
-      const payload = raw.toString(
-        "base64",
-        at,
-        Math.min(at + MAX_SEGMENT_BYTES, raw.length),
-      );
-      this.#line(`{"type":2,"payload":"${payload}","position":`);
-    }
+    if (raw.length === 0) return;
+    this.#line(`{"type":2,"payload":"${raw.toString("base64")}","position":`);
   }
 
   /**
@@ -59,8 +52,8 @@ export class TarSplitWriter {
     const label = nameField(name);
     this.#line(
       size === 0
-        ? `{"type":1,${label},"payload":null,"position":`
-        : `{"type":1,${label},"size":${size},"payload":"${crc}","position":`,
+        ? `{"type":1,${label}"payload":null,"position":`
+        : `{"type":1,${label}"size":${size},"payload":"${crc}","position":`,
     );
   }
 
@@ -108,12 +101,13 @@ function writeAll(fd: number, bytes: Buffer): void {
 // oxlint-disable-next-line no-control-regex -- exactly the characters Go's encoder changes
 const NEEDS_CARE = /[\u0000-\u001f"\\<>&\u0080-\u00ff]/;
 
-/** `"name":"…"`, or `"name_raw":"<base64>"` for names that are not UTF-8. */
+/** `"name":"…",`, or `"name_raw":"<base64>",` for names that are not UTF-8; nothing for no name. */
 function nameField(name: string): string {
-  if (!NEEDS_CARE.test(name)) return `"name":"${name}"`;
+  if (name === "") return "";
+  if (!NEEDS_CARE.test(name)) return `"name":"${name}",`;
   const bytes = Buffer.from(name, "latin1");
-  if (!isUtf8(bytes)) return `"name_raw":"${bytes.toString("base64")}"`;
-  return `"name":${goString(bytes.toString("utf8"))}`;
+  if (!isUtf8(bytes)) return `"name_raw":"${bytes.toString("base64")}",`;
+  return `"name":${goString(bytes.toString("utf8"))},`;
 }
 
 // oxlint-disable-next-line no-control-regex -- exactly the characters Go's encoder changes

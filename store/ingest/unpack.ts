@@ -3,9 +3,10 @@
  * size, in a single pass. Synchronous: runs in a worker.
  */
 import { createHash } from "node:crypto";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, fchmodSync, openSync } from "node:fs";
 import type { DiffId } from "../digest.js";
 import { TpullError, isTpullError } from "../errors.js";
+import { ioFailure } from "../io-error.js";
 import { close, write } from "../native/libc.js";
 import type { Crc64 } from "./crc64.js";
 import { type CleanName, cleanName } from "./directory-walk.js";
@@ -52,7 +53,7 @@ export function unpack(
     hash.update(chunk);
     tarBytes += chunk.length;
   });
-  const splitFd = openSync(target.tarSplitPath, "wx", 0o644);
+  const splitFd = createTarSplit(target.tarSplitPath);
   let tree: LayerTree | undefined;
   try {
     tree = new LayerTree(target.diffDirectory, target.privileged);
@@ -69,6 +70,16 @@ export function unpack(
   } finally {
     tree?.close();
     closeSync(splitFd);
+  }
+}
+
+function createTarSplit(path: string): number {
+  try {
+    const fd = openSync(path, "wx", 0o644);
+    fchmodSync(fd, 0o644); // whatever the umask is
+    return fd;
+  } catch (error) {
+    throw ioFailure(error, "write a layer's tar-split.json.gz");
   }
 }
 
@@ -124,8 +135,7 @@ class LayerUnpacker {
 
   #member(header: TarHeader): void {
     if (header.type === Type.paxGlobal) {
-      // Its records apply to nothing (as in Go's reader); only its bytes count.
-      this.#unfiledMember(header, header.name);
+      this.#global(header);
       return;
     }
     if (header.sparse) {
@@ -151,9 +161,27 @@ class LayerUnpacker {
     } else if (header.type === Type.regular) {
       this.#file(name, header);
     } else {
-      this.#record(header, name, this.#place(name, header));
+      const placement = this.#place(name, header);
+      this.#record(header, name, placement);
+      if (placement.unreachable) this.#unfiled.add(name.path);
       this.#payloadToSegments(header);
     }
+  }
+
+  /**
+   * A global pax header applies to nothing (as in Go's reader): only its bytes
+   * count. It is listed by its name all the same, unless that is no name for a
+   * file or that of one.
+   */
+  #global(header: TarHeader): void {
+    let name: CleanName;
+    try {
+      name = cleanName(header.name);
+    } catch {
+      this.#flushRaw();
+      return;
+    }
+    this.#unfiledMember(header, name.path, this.#tree.has(name));
   }
 
   #place(name: CleanName, header: TarHeader): Placement {
@@ -207,12 +235,8 @@ class LayerUnpacker {
   }
 
   /** A member whose content, if any, cannot be read back from the tree under its name. */
-  #unfiledMember(header: TarHeader, path: string): void {
-    this.#record(
-      header,
-      { path, parts: [] },
-      { unreachable: true, repeated: false },
-    );
+  #unfiledMember(header: TarHeader, path: string, repeated = false): void {
+    this.#record(header, { path, parts: [] }, { unreachable: true, repeated });
     this.#payloadToSegments(header);
     this.#unfiled.add(path);
   }

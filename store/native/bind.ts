@@ -3,9 +3,9 @@
  * some ten milliseconds, so it happens at the first call: commands that only
  * read never pay for it.
  */
-import { createRequire } from "node:module";
 import { endianness } from "node:os";
 import { TpullError } from "../errors.js";
+import { loadKoffi } from "./libraries.js";
 
 /** A path or an attribute name: bytes ending in NUL. */
 export type CString = Uint8Array;
@@ -111,9 +111,7 @@ function load(): Calls {
 }
 
 function bind(): Calls {
-  const koffi = createRequire(import.meta.url)(
-    "koffi",
-  ) as typeof import("koffi");
+  const koffi = loadKoffi();
   const library = koffi.load(null);
   const call = (definition: string): never =>
     library.func(definition) as unknown as never;

@@ -45,7 +45,9 @@ const docker: Contender = {
   name: "docker",
   needs: ["docker", "dockerd"],
   pull: async (task, directory) => {
-    const dockerd = await startDockerd(join(directory, "root"));
+    const dockerd = await startDockerd(join(directory, "root"), {
+      debug: false,
+    });
     try {
       const before = await cpuSecondsOf(dockerd.pid);
       const client = await measure(

@@ -31,6 +31,8 @@ const DROPPED =
 export interface DockerdOptions {
   /** Further flags, e.g. `--registry-mirror`. */
   readonly flags?: readonly string[];
+  /** Whether it logs in detail, which {@link Dockerd.dropped} needs; default true. */
+  readonly debug?: boolean;
 }
 
 export class Dockerd {
@@ -57,7 +59,7 @@ export class Dockerd {
     const log = await open(join(folder, "log"), "w");
     const daemon = [
       requirePeer("dockerd"),
-      "--debug",
+      options.debug === false ? [] : "--debug",
       ["--data-root", dataRoot],
       ["--exec-root", join(folder, "exec")],
       ["--host", `unix://${folder}/socket`],

@@ -30,6 +30,8 @@ export type { Fault } from "./fault-script.js";
 export type { RangeMode } from "./range-mode.js";
 
 export interface FaultRegistryOptions {
+  /** Loopback port; a free one by default. */
+  port?: number;
   /** Serve HTTPS with the test certificate. */
   tls?: boolean;
   /** Ask for tokens; open by default. */
@@ -248,7 +250,7 @@ export async function startFaultRegistry(
       ? createHttps({ cert: TEST_CERTIFICATE, key: TEST_KEY })
       : createHttp();
   await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
+    server.listen(options.port ?? 0, "127.0.0.1", resolve);
   });
   const { port } = server.address() as AddressInfo;
   const registry = new FaultRegistry(options, port, async () => {

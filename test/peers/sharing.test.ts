@@ -95,6 +95,25 @@ describeWithPeers(
     );
 
     it(
+      "records what dockerd does of an image it has under another name",
+      async () => {
+        // Equal config, so the same image; its blobs are others.
+        const tar = archive(PLAIN);
+        const other = layerOf(tar, { compression: "gzip-members" });
+        const again = imageOf([busyboxLayer(), other]);
+        const name = (await pushImage(host, "again", "tag", again)).reference;
+        for (const reference of [one, name])
+          await tpullOk(["pull", "--root", root(), reference]);
+        await byDockerd(join(folder, "dockerd"), one, name);
+        const sides = ["the root", "dockerd's own"] as const;
+        expect(
+          await diffMetadata(root(), join(folder, "dockerd"), sides),
+        ).toEqual([]);
+      },
+      MINUTE,
+    );
+
+    it(
       "fills a root whose layers dockerd reuses",
       async () => {
         await tpullOk(["pull", "--root", root(), one]);

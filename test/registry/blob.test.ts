@@ -1,4 +1,5 @@
 import type { Digest } from "#store/digest.js";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Fault, RangeMode } from "../helpers/fault-registry.js";
 import { collect, connect, noise, repo, serve } from "./client.js";
@@ -42,6 +43,33 @@ describe("a blob arrives whole", () => {
         { do: "reset", after: 70_000 },
         { do: "truncate", after: 70_000 },
         { do: "reset", after: 70_000 },
+      ],
+    ],
+    [
+      "a chunked body cut short",
+      [
+        {
+          do: "answer",
+          answer: (_request, response) => {
+            response.writeHead(200);
+            response.write(LAYER.subarray(0, 90_000), () =>
+              setImmediate(() => response.socket?.end()),
+            );
+          },
+        },
+      ],
+    ],
+    [
+      "a body that only the end of the connection ends",
+      [
+        {
+          do: "answer",
+          answer: (request, response) => {
+            response.detachSocket(request.socket);
+            request.socket.write("HTTP/1.0 200 OK\r\n\r\n");
+            request.socket.end(LAYER.subarray(0, 90_000));
+          },
+        },
       ],
     ],
     ["500", [{ do: "status", status: 500 }]],
@@ -383,4 +411,74 @@ describe("backpressure", () => {
     }
     await closed;
   });
+});
+
+test("whatever goes wrong in whatever order: the right bytes, or an error of ours", async () => {
+  const registry = await serve();
+  const storage = await serve();
+  const relay = await serve({ redirectBlobsTo: storage });
+  const layer = noise(60_000);
+  const { digest, size } = registry.addBlob(layer);
+  storage.addBlob(layer);
+  const client = connect({ stallMs: 20, retry: { progressBytes: 5000 } });
+
+  const after = fc.nat({ max: size });
+  const fault: fc.Arbitrary<Fault> = fc.oneof(
+    fc.record({ do: fc.constant("reset"), after }),
+    fc.record({ do: fc.constant("truncate"), after }),
+    fc.record({ do: fc.constant("shorten"), after }),
+    { arbitrary: fc.record({ do: fc.constant("stall"), after }), weight: 1 },
+    fc.record({ do: fc.constant("lengthen"), by: fc.constantFrom(1, 9000) }),
+    fc.record({
+      do: fc.constant("status"),
+      status: fc.constantFrom(403, 404, 416, 429, 500, 503),
+    }),
+  );
+  const ranges = fc.constantFrom<RangeMode>(
+    "on",
+    "off",
+    "capped",
+    "wrong-start",
+    "wrong-total",
+    "no-header",
+    "multipart",
+    "refused",
+    "refused-silently",
+  );
+  let whole = 0;
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fault, { maxLength: 6 }),
+      ranges,
+      fc.nat({ max: size }),
+      fc.boolean(),
+      async (faults, mode, from, redirected) => {
+        const faulty = redirected ? storage : registry;
+        const asked = redirected ? relay : registry;
+        faulty.faults.splice(0, Number.POSITIVE_INFINITY, ...faults);
+        faulty.ranges = mode;
+        const before = asked.requests.length;
+        const stream = client.blob(
+          repo(asked),
+          { digest: digest as Digest, size },
+          { from },
+        );
+        try {
+          const bytes = await collect(stream);
+          expect(bytes.equals(layer.subarray(from))).toBe(true);
+          whole += 1;
+        } catch (error) {
+          expect(error).toMatchObject({
+            name: "TpullError",
+            code: expect.stringMatching(
+              /^(NETWORK_RESET|SIZE_MISMATCH|DENIED|BLOB_UNKNOWN|REGISTRY_ERROR|TOO_MANY_REQUESTS)$/,
+            ),
+          });
+        }
+        expect(asked.requests.length - before).toBeLessThan(12);
+      },
+    ),
+    { numRuns: 150 },
+  );
+  expect(whole).toBeGreaterThan(30);
 });

@@ -186,6 +186,18 @@ describe("a registry that is not there", () => {
     expect(client.retries).toEqual([]);
   });
 
+  test("one that comes up later is found, TLS or not", async () => {
+    const spare = await startFaultRegistry();
+    await spare.close();
+    const client = connect();
+    const ask = () => client.manifest(at(`127.0.0.1:${spare.port}`), "1.0");
+    await expect(ask()).rejects.toMatchObject({ code: "NETWORK_REFUSED" });
+    const later = await startFaultRegistry({ tls: true, port: spare.port });
+    onTestFinished(() => later.close());
+    later.addImage("team/app", "1.0", []);
+    expect((await ask()).bytes.length).toBeGreaterThan(0);
+  });
+
   test("one that was there a moment ago may come back", async () => {
     const registry = await startFaultRegistry();
     registry.addImage("team/app", "1.0", []);

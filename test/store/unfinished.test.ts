@@ -100,6 +100,19 @@ describe("a discarded claim", () => {
   });
 });
 
+describe("a file where a staging directory has to be", () => {
+  it("is an error, not an endless wait", async () => {
+    const root = await newRoot();
+    const image = fakeImage("app", "one");
+    await writing(root, (writer) => storeImage(writer, fakeImage("other")));
+    const name = image.layers[0]!.chainId.slice(7);
+    await writeFile(join(root, "tpull/staging", name), "");
+    await expect(
+      writing(root, (writer) => stageAll(writer, image.layers)),
+    ).rejects.toMatchObject({ code: "STORE_IO_FAILED" });
+  });
+});
+
 describe("what the store insists on", () => {
   const image = fakeImage("app", "one", "two");
   const { imageId, config, naming } = image.image;

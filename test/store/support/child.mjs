@@ -16,8 +16,8 @@ function killAt(call) {
   let calls = 0;
   const changing = ["mkdir", "rename", "symlink", "unlink", "rmdir", "open"];
   for (const name of changing) {
-    const original = fs.promises[name];
-    fs.promises[name] = (...args) => {
+    const original = fs[`${name}Sync`];
+    fs[`${name}Sync`] = (...args) => {
       const reads = name === "open" && !String(args[1]).startsWith("wx");
       if (!reads && (calls += 1) === call) process.kill(process.pid, "SIGKILL");
       return original(...args);

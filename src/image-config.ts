@@ -17,9 +17,13 @@ export interface ImageConfig {
 }
 
 function invalid(message: string, hint?: string): TpullError {
-  return new TpullError("IMAGE_CONFIG_INVALID", `the image's config ${message}`, {
-    hint,
-  });
+  return new TpullError(
+    "IMAGE_CONFIG_INVALID",
+    `the image's config ${message}`,
+    {
+      hint,
+    },
+  );
 }
 
 type Json = Record<string, unknown>;

@@ -1,6 +1,7 @@
 /** The steps that take one image from its reference to its name in the store. */
 import {
   type ChainId,
+  type DistributionEntry,
   type ImageId,
   type LayerRecord,
   TpullError,
@@ -28,6 +29,8 @@ export class ImagePull {
   readonly #reference: Reference;
   readonly #session: PullSession;
   readonly #signal: AbortSignal;
+  /** The image, config and layers, was stored before: then, like docker, nothing is said of the layers. */
+  #wasComplete = false;
 
   constructor(
     text: string,
@@ -123,10 +126,13 @@ export class ImagePull {
   }
 
   /** Asks for the layers that will be fetched first, unless something is known of them. */
-  async askForLayers(layers: readonly Descriptor[]): Promise<EarlyBlobs> {
+  async askForLayers(resolved: ResolvedImage): Promise<EarlyBlobs> {
     const { store, client, concurrency } = this.#session;
     const early = new EarlyBlobs();
-    const largest = layers
+    // An image that is filed under another name has its layers, too.
+    if ((await store.imageConfig(imageIdOf(resolved))) !== undefined)
+      return early;
+    const largest = resolved.manifest.layers
       .toSorted((a, b) => b.size - a.size)
       .slice(0, concurrency);
     for (const descriptor of largest) {
@@ -180,7 +186,7 @@ export class ImagePull {
       chainId: chain[index] as ChainId,
       parent: chain[index - 1],
     }));
-    const complete = await this.#isComplete(resolved, chain);
+    this.#wasComplete = await this.#isComplete(resolved, chain);
     this.#session.emit({
       type: "layers",
       image: this.#text,
@@ -198,12 +204,11 @@ export class ImagePull {
         repository: this.#reference,
         early,
         signal: this.#signal,
-        listener: this.#listener(index, layer.descriptor, complete),
+        listener: this.#listener(index, layer.descriptor),
       })),
     );
   }
 
-  /** Whether image and layers are all stored: then, like docker, nothing is said of the layers. */
   async #isComplete(
     resolved: ResolvedImage,
     chain: readonly ChainId[],
@@ -215,11 +220,8 @@ export class ImagePull {
     return top === undefined || (await store.layer(top)) !== undefined;
   }
 
-  #listener(
-    index: number,
-    { digest, size }: Descriptor,
-    silent: boolean,
-  ): LayerListener {
+  #listener(index: number, { digest, size }: Descriptor): LayerListener {
+    const silent = this.#wasComplete;
     const { emit } = this.#session;
     const say = emit.bind(this.#session);
     const image = this.#text;
@@ -240,7 +242,7 @@ export class ImagePull {
   /** Maps, then the config, then the names: the image is visible with the last of them. */
   async publish(
     resolved: ResolvedImage,
-    { diffIds }: ImageConfig,
+    outcomes: readonly LayerOutcome[],
     config: Buffer,
   ): Promise<PullResult["status"]> {
     const { store } = this.#session;
@@ -248,13 +250,7 @@ export class ImagePull {
     const imageId = imageIdOf(resolved);
     const before = await store.reference(familiarName(reference));
     const writer = await this.#session.writer();
-    await writer.recordDistribution(
-      resolved.manifest.layers.map(({ digest }, index) => ({
-        digest,
-        diffId: diffIds[index] as (typeof diffIds)[number],
-        repository: canonicalRepository(reference),
-      })),
-    );
+    await writer.recordDistribution(await this.#origins(resolved, outcomes));
     await writer.putImage({ config, imageId });
     const { tag, digest } = reference;
     await writer.tagImage(imageId, {
@@ -263,6 +259,31 @@ export class ImagePull {
       ...(digest === undefined ? { tag: tag ?? "latest" } : {}),
     });
     return before === imageId ? "up-to-date" : "downloaded";
+  }
+
+  /**
+   * What may be noted of where layers came from. A manifest claims that a blob
+   * is a layer; only a blob that was fetched, now or before, has proved it. A
+   * false note would stand in the way of other images that have that blob.
+   */
+  async #origins(
+    { manifest }: ResolvedImage,
+    outcomes: readonly LayerOutcome[],
+  ): Promise<DistributionEntry[]> {
+    if (this.#wasComplete) return [];
+    const repository = canonicalRepository(this.#reference);
+    const proved: DistributionEntry[] = [];
+    for (const [index, { digest }] of manifest.layers.entries()) {
+      const { record, fetched } = outcomes[index] as LayerOutcome;
+      const { diffId } = record;
+      if (
+        fetched === digest ||
+        (await this.#session.store.diffIdOf(digest)) === diffId
+      ) {
+        proved.push({ digest, diffId, repository });
+      }
+    }
+    return proved;
   }
 
   result(
@@ -288,7 +309,11 @@ export class ImagePull {
           cacheId: outcome.record.cacheId,
           compressedSize: descriptor.size,
           size: outcome.record.size,
-          source: outcome.source,
+          source:
+            outcome.fetched === undefined ||
+            outcome.fetched === descriptor.digest
+              ? outcome.source
+              : "reused",
         };
       }),
       bytesFetched: outcomes.reduce(

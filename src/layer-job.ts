@@ -8,6 +8,7 @@ import {
   type ChainId,
   type Claimed,
   type DiffId,
+  type Digest,
   type LayerClaim,
   type LayerRecord,
   type Staged,
@@ -52,6 +53,8 @@ export interface LayerListener {
 export interface LayerOutcome {
   readonly record: LayerRecord;
   readonly source: LayerSource;
+  /** The blob that was fetched and found to be this layer. */
+  readonly fetched?: Digest | undefined;
   /** Received from the network. */
   readonly bytes: number;
 }
@@ -228,7 +231,10 @@ export class LayerJob {
     await using _claim: LayerClaim = staged.staged.claim;
     this.#setState("staged");
     const record = await this.#context.queue.add(staged.staged);
-    return { record, source: staged.source, bytes: this.#received };
+    const { source } = staged;
+    const fetched =
+      source === "fetched" ? this.request.descriptor.digest : undefined;
+    return { record, source, fetched, bytes: this.#received };
   }
 
   async #stage(

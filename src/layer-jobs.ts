@@ -153,8 +153,7 @@ export class LayerJobs {
       if (other !== job) rest += other.remaining;
     }
     return (
-      this.#cores > 1 &&
-      job.request.descriptor.size > rest / (this.#cores - 1)
+      this.#cores > 1 && job.request.descriptor.size > rest / (this.#cores - 1)
     );
   }
 }

@@ -9,6 +9,7 @@ import type { FailedPull, PullResult } from "./events.js";
 import { parseImageConfig } from "./image-config.js";
 import { ImagePull } from "./image-pull.js";
 import { type PullOptions, PullSession } from "./pull-session.js";
+import { shownReference } from "./printable.js";
 import { canonicalName, parseReference } from "./reference.js";
 import { resolveImage } from "./resolve-image.js";
 
@@ -79,16 +80,18 @@ export async function pullAll(
 
 /** The story of one image. */
 async function pullImage(
-  text: string,
+  given: string,
   session: PullSession,
 ): Promise<PullResult> {
+  // Events and errors repeat what was given; a password in it stays here.
+  const text = shownReference(given);
   // Siblings of a failed layer are stopped by the end of their image.
   const end = new AbortController();
   const stop = (): void => end.abort();
   session.signal.addEventListener("abort", stop, { once: true });
   try {
     if (session.signal.aborted) throw abortedError();
-    const reference = parseReference(text);
+    const reference = parseReference(given);
     const image = new ImagePull(text, reference, session, end.signal);
     session.emit({
       type: "resolve",
@@ -107,7 +110,7 @@ async function pullImage(
     image.announce(resolved);
 
     // The requests for layers travel together with the one for the config.
-    await using early = await image.askForLayers(resolved.manifest.layers);
+    await using early = await image.askForLayers(resolved);
     const bytes = await session.client.bytes(
       reference,
       resolved.manifest.config,
@@ -117,7 +120,7 @@ async function pullImage(
     image.checkPlatform(config, resolved);
 
     const layers = await image.bringLayers(resolved, config, early);
-    const status = await image.publish(resolved, config, bytes);
+    const status = await image.publish(resolved, layers, bytes);
     return image.done(
       image.result(resolved, config, layers, bytes.length, status),
     );

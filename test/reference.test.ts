@@ -485,6 +485,9 @@ describe("properties", () => {
     fc.assert(
       fc.property(valid, (text) => {
         const reference = parseReference(text);
+        // docker's familiar form is ambiguous for a Hub user named like a host.
+        const [user = ""] = familiarRepository(reference).split("/");
+        fc.pre(reference.registry !== "docker.io" || !user.includes("."));
         const again = parseReference(familiarName(reference));
         expect(canonicalRepository(again)).toBe(canonicalRepository(reference));
         expect(again.digest).toBe(reference.digest);

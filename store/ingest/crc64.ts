@@ -3,7 +3,6 @@
  * as Go's hash/crc64 computes it (reflected 0xD800000000000000, all ones in and
  * out), stored big-endian. By ISA-L where it is installed, else by WebAssembly.
  */
-import { createCRC64 } from "hash-wasm";
 import { isal } from "../native/libraries.js";
 
 const ISO_POLYNOMIAL = "d800000000000000";
@@ -46,6 +45,8 @@ function isalCrc64(): Crc64 | undefined {
 }
 
 async function wasmCrc64(): Promise<Crc64> {
+  // Loaded where it is needed only: a worker's start is part of every pull.
+  const { createCRC64 } = await import("hash-wasm");
   const hasher = await createCRC64(ISO_POLYNOMIAL);
   hasher.init();
   return {

@@ -9,6 +9,7 @@
 import { gzipSync } from "node:zlib";
 import { TpullError } from "../errors.js";
 import { type Isal, addressOf, isal } from "../native/libraries.js";
+import { GzipHeader } from "./gzip-header.js";
 import type { Inflater } from "./inflate.js";
 import type { ByteSource } from "./ring.js";
 
@@ -21,14 +22,13 @@ const CRC_FLAG = 21_172; // uint32
 const STATE_BYTES = 87_368;
 
 const BLOCK_FINISH = 5;
-const CRC_FLAG_GZIP = 1;
+/** No header, since this file reads it (the library fails header checksums that are cut); the trailer is verified. */
+const CRC_FLAG_GZIP_TRAILER = 6;
 
 const REASONS = new Map([
   [-1, "invalid deflate block"],
   [-2, "invalid symbol"],
   [-3, "invalid distance"],
-  [-4, "invalid gzip header"],
-  [-5, "unknown compression method"],
   [-6, "checksum or length mismatch"],
 ]);
 
@@ -44,6 +44,8 @@ export class IsalGunzip implements Inflater {
   /** Between members: only another member, zero padding or the end may follow. */
   #memberDone = true;
   #anyMember = false;
+  /** Of the member that has begun, while it is not complete. */
+  #header: GzipHeader | undefined;
 
   constructor(library: Isal, source: ByteSource) {
     this.#isal = library;
@@ -59,6 +61,10 @@ export class IsalGunzip implements Inflater {
     for (;;) {
       if (this.#input.length === 0 && !this.#inputEnded) this.#refill();
       if (this.#memberDone && !this.#beginMember()) return 0;
+      if (this.#header !== undefined) {
+        this.#readHeader(this.#header);
+        continue;
+      }
       const produced = this.#inflate(into);
       if (this.#view.getInt32(BLOCK_STATE, true) === BLOCK_FINISH) {
         this.#memberDone = true;
@@ -85,9 +91,20 @@ export class IsalGunzip implements Inflater {
     if (this.#anyMember) this.#skipPadding();
     if (this.#input.length === 0 && this.#inputEnded) return false;
     if (this.#anyMember) this.#isal.isal_inflate_reset(this.#state);
-    this.#view.setUint32(CRC_FLAG, CRC_FLAG_GZIP, true);
+    this.#view.setUint32(CRC_FLAG, CRC_FLAG_GZIP_TRAILER, true);
     this.#memberDone = false;
+    this.#header = new GzipHeader();
     return true;
+  }
+
+  #readHeader(header: GzipHeader): void {
+    try {
+      this.#input = this.#input.subarray(header.take(this.#input));
+    } catch (error) {
+      throw damaged((error as Error).message);
+    }
+    if (header.done) this.#header = undefined;
+    else if (this.#inputEnded) throw damaged("unexpected end of file");
   }
 
   #skipPadding(): void {

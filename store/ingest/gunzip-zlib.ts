@@ -3,10 +3,10 @@
  * portable path; several members in a row and zero padding behind the last one
  * are part of the format and accepted.
  */
-import { Gunzip } from "minizlib";
 import { TpullError } from "../errors.js";
-import { PushInflater } from "./push-inflater.js";
+import { PushInflater, writeTo } from "./push-inflater.js";
 import type { ByteSource } from "./ring.js";
+import { newGunzip } from "./sync-gunzip.js";
 
 /** deflate grows at most 1032-fold: 16 MiB of queued output for one slice. */
 const SLICE_BYTES = 16 * 1024;
@@ -19,7 +19,7 @@ export class ZlibGunzip extends PushInflater {
   constructor(source: ByteSource) {
     super(source, SLICE_BYTES, (output) => {
       let failure: unknown;
-      const gunzip = new Gunzip(OPTIONS);
+      const gunzip = newGunzip(OPTIONS);
       gunzip.on("data", (chunk: Buffer) => output(chunk));
       gunzip.on("error", (error: unknown) => {
         failure = error;
@@ -29,12 +29,13 @@ export class ZlibGunzip extends PushInflater {
       };
       return {
         push(chunk): void {
-          // zlib keeps a reference to its input only during the call, but
-          // insists on a Buffer.
-          gunzip.write(
-            Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength),
-          );
-          check();
+          // zlib stops at a zero byte behind a member: padding, after which it
+          // wants to be called again.
+          for (let rest = chunk; rest.length > 0;) {
+            const taken = writeTo(gunzip, rest);
+            check();
+            rest = withoutPadding(rest.subarray(taken));
+          }
         },
         finish(): void {
           gunzip.end();
@@ -46,6 +47,11 @@ export class ZlibGunzip extends PushInflater {
       };
     });
   }
+}
+
+function withoutPadding(bytes: Uint8Array): Uint8Array {
+  const length = bytes.findIndex((byte) => byte !== 0);
+  return bytes.subarray(length < 0 ? bytes.length : length);
 }
 
 function gzipError(cause: unknown): TpullError {

@@ -64,16 +64,21 @@ function peek(source: ByteSource): { head: Uint8Array; whole: ByteSource } {
   }
   if (first.length >= PEEK_BYTES)
     return { head: first, whole: withFirst(first, source) };
-  let head = Uint8Array.from(first);
+  let head = join(first, new Uint8Array(0));
   while (head.length < PEEK_BYTES) {
     const more = source.next();
     if (more === undefined) break;
-    const joined = new Uint8Array(head.length + more.length);
-    joined.set(head);
-    joined.set(more, head.length);
-    head = joined;
+    head = join(head, more);
   }
   return { head, whole: withFirst(head, source) };
+}
+
+/** In memory of its own: of what lives in the heap no address can be taken. */
+function join(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(new ArrayBuffer(a.length + b.length));
+  joined.set(a);
+  joined.set(b, a.length);
+  return joined;
 }
 
 function withFirst(first: Uint8Array, rest: ByteSource): ByteSource {

@@ -14,6 +14,29 @@ export interface PushDecompressor {
   close(): void;
 }
 
+/** What minizlib's streams have in common. */
+interface MinizlibStream {
+  write(chunk: Buffer): unknown;
+  readonly handle: unknown;
+  readonly sawError: boolean;
+}
+
+/**
+ * Writes to a decompressor of minizlib.
+ * @returns how many bytes it took: it may stop at the end of a frame
+ */
+export function writeTo(stream: MinizlibStream, chunk: Uint8Array): number {
+  // It keeps a reference only during the call, but insists on a Buffer.
+  stream.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+  if (stream.sawError) return chunk.length;
+  // Node's own stream, which minizlib drives, counts what the last call took.
+  const { bytesWritten } = stream.handle as { bytesWritten: number };
+  if (bytesWritten === 0 && chunk[0] !== 0) {
+    throw new Error("a decompressor made no progress");
+  }
+  return bytesWritten;
+}
+
 export class PushInflater implements Inflater {
   readonly #source: ByteSource;
   readonly #decompressor: PushDecompressor;

@@ -302,14 +302,12 @@ function paxInteger(key: string, value: string): number {
 
 /** Decimal seconds with any fraction; digits beyond the ninth are cut. */
 function paxTime(key: string, value: string): Time {
-  const match = /^(-?)(\d*)(?:\.(\d*))?$/.exec(value);
-  if (match === null || (match[2] === "" && (match[3] ?? "") === "")) {
+  const match = /^([+-]?)(\d+)(?:\.(\d*))?$/.exec(value);
+  const whole = Number(match?.[2]);
+  if (match === null || whole >= 2 ** 63) {
     throw invalidTar(`pax record ${key} is not a time`);
   }
-  const whole = Number(match[2]);
   const nanoseconds = Number((match[3] ?? "").slice(0, 9).padEnd(9, "0"));
-  if (!Number.isSafeInteger(whole))
-    throw invalidTar(`pax record ${key} is out of range`);
   if (match[1] !== "-") return { seconds: whole, nanoseconds };
   return nanoseconds === 0
     ? { seconds: -whole, nanoseconds: 0 }

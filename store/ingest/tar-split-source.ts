@@ -3,12 +3,13 @@
  * the files in `diff/`. Reads synchronously, in a worker.
  */
 import { closeSync, openSync, readSync } from "node:fs";
-import { Gunzip } from "minizlib";
-import { TpullError } from "../errors.js";
+import { constants } from "node:os";
+import { TpullError, abortedError } from "../errors.js";
 import { close, openat } from "../native/libc.js";
 import { DirectoryWalk, cleanName } from "./directory-walk.js";
 import type { ByteSource } from "./ring.js";
 import { cString, failure, shownName } from "./syscall-failure.js";
+import { newGunzip } from "./sync-gunzip.js";
 
 export interface StoredLayer {
   readonly diffDirectory: string;
@@ -36,16 +37,24 @@ export class TarSplitSource implements ByteSource {
   #left = 0;
   #name = "";
 
-  /** @param stopped asked between pieces; true ends the stream with `ABORTED` */
+  /**
+   * @param stopped asked between pieces; true ends the stream with `ABORTED`
+   * @throws TpullError `LAYER_DAMAGED` when the layer's directory cannot be opened
+   */
   constructor(layer: StoredLayer, stopped: () => boolean) {
-    this.#walk = new DirectoryWalk(layer.diffDirectory, false);
+    this.#walk = orDamaged(
+      "the stored layer's directory cannot be opened",
+      () => {
+        return new DirectoryWalk(layer.diffDirectory, false);
+      },
+    );
     this.#lines = gzipLines(layer.tarSplitPath);
     this.#stopped = stopped;
   }
 
+  /** @throws TpullError `ABORTED`; `LAYER_DAMAGED` when something of the layer cannot be read */
   next(): Uint8Array | undefined {
-    if (this.#stopped())
-      throw new TpullError("ABORTED", "stopped before it was done");
+    if (this.#stopped()) throw abortedError();
     for (;;) {
       if (this.#left > 0) return this.#content();
       const line = this.#lines.next();
@@ -60,7 +69,9 @@ export class TarSplitSource implements ByteSource {
             ? Buffer.from(entry.name ?? "", "utf8").toString("latin1")
             : Buffer.from(entry.name_raw, "base64").toString("latin1");
         this.#left = entry.size ?? 0;
-        this.#fd = this.#open(this.#name);
+        this.#fd = orDamaged(`${this.#shown()} cannot be opened`, () => {
+          return this.#open(this.#name);
+        });
       }
     }
   }
@@ -69,28 +80,31 @@ export class TarSplitSource implements ByteSource {
     const { parts } = cleanName(name);
     const parent = this.#walk.open(parts.slice(0, -1), false);
     const base = parts.at(-1);
-    if (parent === undefined || base === undefined)
-      throw damaged(name, "is missing");
-    const fd = openat(parent.fd, cString(base), O_RDONLY_NOFOLLOW_NONBLOCK);
+    const fd =
+      parent === undefined || base === undefined
+        ? -constants.errno.ENOENT
+        : openat(parent.fd, cString(base), O_RDONLY_NOFOLLOW_NONBLOCK);
     if (fd < 0) throw failure(fd, "open", name);
     return fd;
   }
 
   #content(): Uint8Array {
-    const length = readSync(
-      this.#fd,
-      this.#piece,
-      0,
-      Math.min(this.#left, PIECE_BYTES),
-      null,
-    );
-    if (length === 0) throw damaged(this.#name, "is shorter than recorded");
+    const most = Math.min(this.#left, PIECE_BYTES);
+    const length = orDamaged(`${this.#shown()} cannot be read`, () => {
+      return readSync(this.#fd, this.#piece, 0, most, null);
+    });
+    if (length === 0)
+      throw damaged(`${this.#shown()} is shorter than recorded`);
     this.#left -= length;
     if (this.#left === 0) {
       close(this.#fd);
       this.#fd = -1;
     }
     return this.#piece.subarray(0, length);
+  }
+
+  #shown(): string {
+    return `the stored file ${shownName(this.#name)}`;
   }
 
   close(): void {
@@ -100,30 +114,49 @@ export class TarSplitSource implements ByteSource {
   }
 }
 
-function damaged(name: string, how: string): TpullError {
-  return new TpullError(
-    "LAYER_DAMAGED",
-    `the stored file ${shownName(name)} ${how}`,
-  );
+function damaged(message: string, cause?: unknown): TpullError {
+  return new TpullError("LAYER_DAMAGED", message, { cause });
 }
 
-function parseEntry(line: string): Entry {
+/** What fails in `work` is the stored layer's fault. */
+function orDamaged<Result>(message: string, work: () => Result): Result {
   try {
-    return JSON.parse(line) as Entry;
+    return work();
   } catch (cause) {
-    throw new TpullError(
-      "LAYER_DAMAGED",
-      "the stored layer's tar-split.json.gz is damaged",
-      { cause },
-    );
+    throw damaged(`${message}: ${(cause as Error).message}`, cause);
   }
+}
+
+const BROKEN = "the stored layer's tar-split.json.gz is damaged";
+
+function parseEntry(line: string): Entry {
+  const entry = orDamaged(BROKEN, () => JSON.parse(line) as unknown);
+  if (isEntry(entry)) return entry;
+  throw damaged(`${BROKEN}: a line is no entry`);
+}
+
+function isEntry(value: unknown): value is Entry {
+  if (typeof value !== "object" || value === null) return false;
+  const { type, size, payload, name, name_raw } = value as Partial<Entry>;
+  return (
+    (type === 1 || type === 2) &&
+    (size === undefined || Number.isSafeInteger(size)) &&
+    (payload === null || typeof payload === "string") &&
+    (name === undefined || typeof name === "string") &&
+    (name_raw === undefined || typeof name_raw === "string")
+  );
 }
 
 /** The lines of a gzip file, read as they are asked for. */
 function* gzipLines(path: string): Generator<string> {
-  const fd = openSync(path, "r");
+  const fd = orDamaged(
+    "the stored layer's tar-split.json.gz cannot be opened",
+    () => {
+      return openSync(path, "r");
+    },
+  );
+  const gunzip = newGunzip({});
   try {
-    const gunzip = new Gunzip({});
     const output: Buffer[] = [];
     let broken: unknown;
     gunzip.on("data", (chunk: Buffer) => output.push(chunk));
@@ -133,25 +166,26 @@ function* gzipLines(path: string): Generator<string> {
     const piece = Buffer.allocUnsafe(COMPRESSED_PIECE_BYTES);
     let rest = "";
     for (;;) {
-      const length = readSync(fd, piece, 0, piece.length, null);
+      const length = orDamaged(BROKEN, () => {
+        return readSync(fd, piece, 0, piece.length, null);
+      });
       if (length === 0) gunzip.end();
       else gunzip.write(Buffer.from(piece.subarray(0, length)));
-      if (broken !== undefined) {
-        throw new TpullError(
-          "LAYER_DAMAGED",
-          "the stored layer's tar-split.json.gz is damaged",
-          { cause: broken },
-        );
-      }
+      if (broken !== undefined) throw damaged(BROKEN, broken);
       // Lines are split on bytes: a character may straddle two pieces.
       const text = rest + Buffer.concat(output.splice(0)).toString("latin1");
       const lines = text.split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines)
-        yield Buffer.from(line, "latin1").toString("utf8");
-      if (length === 0) return;
+      for (const line of lines) yield fromBytes(line);
+      if (length === 0) break;
     }
+    if (rest !== "") yield fromBytes(rest);
   } finally {
+    gunzip.close();
     closeSync(fd);
   }
+}
+
+function fromBytes(binary: string): string {
+  return Buffer.from(binary, "latin1").toString("utf8");
 }

@@ -4,106 +4,64 @@
  */
 import { createRequire } from "node:module";
 import * as zlib from "node:zlib";
-import { TpullError } from "../errors.js";
-import { type LibZstd, addressOf, libzstd } from "../native/libraries.js";
+import { libzstd } from "../native/libraries.js";
 import type { Inflater } from "./inflate.js";
-import { PushInflater } from "./push-inflater.js";
+import {
+  type PushDecompressor,
+  PushInflater,
+  writeTo,
+} from "./push-inflater.js";
 import type { ByteSource } from "./ring.js";
+import { ZstdFrames, damagedZstd } from "./zstd-frames.js";
+import { LibZstdInflater } from "./zstd-lib.js";
 
 /** A run-length block of 4 bytes yields up to 128 KiB, so slices are short: at most 128 MiB of output for one. */
 const SLICE_BYTES = 4 * 1024;
+
+type Output = (chunk: Uint8Array) => void;
 
 export function zstdInflater(source: ByteSource): Inflater {
   const library = libzstd();
   if (library) return new LibZstdInflater(library, source);
   return "ZstdDecompress" in zlib
-    ? new PushInflater(source, SLICE_BYTES, nodeDecompressor)
-    : new PushInflater(source, SLICE_BYTES, javascriptDecompressor);
+    ? nodeZstdInflater(source)
+    : javascriptZstdInflater(source);
 }
 
-function damaged(reason: string, cause?: unknown): TpullError {
-  return new TpullError(
-    "LAYER_INVALID",
-    `the zstd stream is damaged: ${reason}`,
-    { cause },
-  );
+/** By Node's own decoder; only where `node:zlib` has one. */
+export function nodeZstdInflater(source: ByteSource): Inflater {
+  return new PushInflater(source, SLICE_BYTES, framed(nodeDecompressor));
 }
 
-/** Streaming by libzstd. Its default limit of a 128 MiB window is the memory bound. */
-class LibZstdInflater implements Inflater {
-  readonly #zstd: LibZstd;
-  readonly #source: ByteSource;
-  readonly #stream: unknown;
-  // ZSTD_inBuffer and ZSTD_outBuffer: pointer, size, position.
-  readonly #in = Buffer.from(new ArrayBuffer(24 + 64), 0, 24);
-  readonly #out = Buffer.from(new ArrayBuffer(24 + 64), 0, 24);
-  #input: Uint8Array = new Uint8Array(0);
-  #inputEnded = false;
-  /** What the last call hinted: 0 exactly at the end of a frame. */
-  #insideFrame = false;
-  #closed = false;
+/** By fzstd. It does not verify the frames' checksums: a layer's diff ID has to. */
+export function javascriptZstdInflater(source: ByteSource): Inflater {
+  return new PushInflater(source, SLICE_BYTES, framed(javascriptDecompressor));
+}
 
-  constructor(library: LibZstd, source: ByteSource) {
-    this.#zstd = library;
-    this.#source = source;
-    this.#stream = library.ZSTD_createDStream();
-  }
-
-  read(into: Uint8Array): number {
-    for (;;) {
-      if (this.#input.length === 0 && !this.#inputEnded) {
-        const next = this.#source.next();
-        if (next === undefined) this.#inputEnded = true;
-        else this.#input = next;
-      }
-      // Without input a call only flushes what the decoder still holds.
-      const hadInput = this.#input.length > 0;
-      if (!hadInput && this.#inputEnded && !this.#insideFrame) return 0;
-      const produced = this.#decompress(into);
-      if (produced > 0) return produced;
-      if (!hadInput && this.#inputEnded && this.#insideFrame) {
-        throw damaged("unexpected end of file");
-      }
-    }
-  }
-
-  #decompress(into: Uint8Array): number {
-    this.#in.writeBigUInt64LE(
-      this.#input.length === 0 ? 0n : BigInt(addressOf(this.#input)),
-      0,
-    );
-    this.#in.writeBigUInt64LE(BigInt(this.#input.length), 8);
-    this.#in.writeBigUInt64LE(0n, 16);
-    this.#out.writeBigUInt64LE(BigInt(addressOf(into)), 0);
-    this.#out.writeBigUInt64LE(BigInt(into.length), 8);
-    this.#out.writeBigUInt64LE(0n, 16);
-    const hint = this.#zstd.ZSTD_decompressStream(
-      this.#stream,
-      this.#out,
-      this.#in,
-    );
-    if (this.#zstd.ZSTD_isError(hint) !== 0) {
-      throw damaged(this.#zstd.ZSTD_getErrorName(hint));
-    }
-    this.#insideFrame = Number(hint) !== 0;
-    this.#input = this.#input.subarray(Number(this.#in.readBigUInt64LE(16)));
-    return Number(this.#out.readBigUInt64LE(16));
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#zstd.ZSTD_freeDStream(this.#stream);
-  }
+/** Adds what neither of them does: a bound for the window, and an end that is known to be one. */
+function framed(
+  make: (output: Output) => PushDecompressor,
+): (output: Output) => PushDecompressor {
+  return (output) => {
+    const frames = new ZstdFrames();
+    const inner = make(output);
+    return {
+      push(chunk): void {
+        frames.follow(chunk);
+        inner.push(chunk);
+      },
+      finish(): void {
+        if (frames.inside) throw damagedZstd("unexpected end of file");
+        inner.finish();
+      },
+      close: () => inner.close(),
+    };
+  };
 }
 
 const require = createRequire(import.meta.url);
 
-function nodeDecompressor(output: (chunk: Uint8Array) => void): {
-  push(chunk: Uint8Array): void;
-  finish(): void;
-  close(): void;
-} {
+function nodeDecompressor(output: Output): PushDecompressor {
   const { ZstdDecompress } = require("minizlib") as typeof import("minizlib");
   const stream = new ZstdDecompress({} as object);
   let failure: unknown;
@@ -113,15 +71,18 @@ function nodeDecompressor(output: (chunk: Uint8Array) => void): {
   });
   const check = (): void => {
     if (failure !== undefined) {
-      throw damaged((failure as Error).message, failure);
+      const reason = (failure as Error).message.replace(/^zlib: /, "");
+      throw damagedZstd(reason, failure);
     }
   };
   return {
     push(chunk): void {
-      stream.write(
-        Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength),
-      );
-      check();
+      // It stops at the end of each frame.
+      for (let rest = chunk; rest.length > 0;) {
+        const taken = writeTo(stream, rest);
+        check();
+        rest = rest.subarray(taken);
+      }
     },
     finish(): void {
       stream.end();
@@ -133,18 +94,14 @@ function nodeDecompressor(output: (chunk: Uint8Array) => void): {
   };
 }
 
-function javascriptDecompressor(output: (chunk: Uint8Array) => void): {
-  push(chunk: Uint8Array): void;
-  finish(): void;
-  close(): void;
-} {
+function javascriptDecompressor(output: Output): PushDecompressor {
   const { Decompress } = require("fzstd") as typeof import("fzstd");
   const stream = new Decompress((chunk) => output(chunk));
   const push = (chunk: Uint8Array, last: boolean): void => {
     try {
       stream.push(chunk, last);
     } catch (error) {
-      throw damaged((error as Error).message, error);
+      throw damagedZstd((error as Error).message, error);
     }
   };
   return {

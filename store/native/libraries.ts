@@ -54,14 +54,17 @@ export interface LibZstd {
 }
 
 /** ISA-L, or `undefined` where it is absent or `TPULL_NATIVE=off` is set. */
-export const isal: () => Isal | undefined = optional("libisal.so.2", (load) => ({
-  isal_inflate_init: load("void isal_inflate_init(void *state)"),
-  isal_inflate_reset: load("void isal_inflate_reset(void *state)"),
-  isal_inflate: load("int isal_inflate(void *state)"),
-  crc64_iso_refl: load(
-    "uint64_t crc64_iso_refl(uint64_t seed, const void *data, uint64_t n)",
-  ),
-}));
+export const isal: () => Isal | undefined = optional(
+  "libisal.so.2",
+  (load) => ({
+    isal_inflate_init: load("void isal_inflate_init(void *state)"),
+    isal_inflate_reset: load("void isal_inflate_reset(void *state)"),
+    isal_inflate: load("int isal_inflate(void *state)"),
+    crc64_iso_refl: load(
+      "uint64_t crc64_iso_refl(uint64_t seed, const void *data, uint64_t n)",
+    ),
+  }),
+);
 
 /** libzstd, or `undefined` where it is absent or `TPULL_NATIVE=off` is set. */
 export const libzstd: () => LibZstd | undefined = optional(

@@ -104,9 +104,15 @@ export function sendAnswer(
     case "truncate":
       start(fault.after, () => socket.end());
       return;
-    case "stall":
-      if (fault.after !== undefined) start(fault.after, () => undefined);
+    case "stall": {
+      const { after } = fault;
+      if (after === undefined) return;
+      start(after, () => {
+        // A body that is all there is no stall: the client uses the connection again.
+        if (after >= answer.body.length) response.end();
+      });
       return;
+    }
     case "shorten":
       response.writeHead(answer.status, withLength(fault.after));
       response.end(answer.body.subarray(0, fault.after));

@@ -165,7 +165,9 @@ describeWithPeers(
         await gate.held;
         const early = cleanups.use(await Dockerd.spawn(root()));
         await expect(early.ready()).rejects.toThrow("did not start");
-        expect(await early.log()).toMatch(/timeout/);
+        expect(await early.log()).toMatch(
+          /volume store metadata database: timeout/,
+        );
         await early.stop();
 
         gate.open();

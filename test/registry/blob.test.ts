@@ -471,7 +471,7 @@ test("whatever goes wrong in whatever order: the right bytes, or an error of our
           expect(error).toMatchObject({
             name: "TpullError",
             code: expect.stringMatching(
-              /^(NETWORK_RESET|SIZE_MISMATCH|DENIED|BLOB_UNKNOWN|REGISTRY_ERROR|TOO_MANY_REQUESTS)$/,
+              /^(NETWORK_(?:RESET|STALLED)|SIZE_MISMATCH|DENIED|BLOB_UNKNOWN|REGISTRY_ERROR|TOO_MANY_REQUESTS)$/,
             ),
           });
         }

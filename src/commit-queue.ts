@@ -4,7 +4,12 @@
  * committed together: flushing the disk is what a commit costs, and it costs
  * the same for one layer as for ten.
  */
-import type { ChainId, LayerRecord, StagedLayer } from "../store/index.js";
+import {
+  type ChainId,
+  type LayerRecord,
+  type StagedLayer,
+  abortedError,
+} from "../store/index.js";
 
 interface Waiting {
   readonly staged: StagedLayer;
@@ -49,8 +54,12 @@ export class CommitQueue {
     for (const { reject } of waiting) reject(error);
   }
 
-  /** Resolves once the layer is visible. */
-  add(staged: StagedLayer): Promise<LayerRecord> {
+  /**
+   * Resolves once the layer is visible.
+   * @param signal ends the wait for the layers below, not a commit under way
+   * @throws TpullError `ABORTED`, what a commit throws, and what a layer below failed with
+   */
+  add(staged: StagedLayer, signal: AbortSignal): Promise<LayerRecord> {
     return new Promise((resolve, reject) => {
       const entry: Waiting = { staged, resolve, reject };
       const { parent } = staged;
@@ -59,13 +68,26 @@ export class CommitQueue {
         void this.#run();
       } else if (this.#failed.has(parent)) {
         reject(this.#failed.get(parent));
+      } else if (signal.aborted) {
+        reject(abortedError());
       } else {
         this.#waiting.set(parent, [
           ...(this.#waiting.get(parent) ?? []),
           entry,
         ]);
+        const leave = (): void => this.#leave(parent, entry);
+        signal.addEventListener("abort", leave, { once: true });
       }
     });
+  }
+
+  #leave(parent: ChainId, entry: Waiting): void {
+    const waiting = this.#waiting.get(parent) ?? [];
+    if (!waiting.includes(entry)) return;
+    const others = waiting.filter((other) => other !== entry);
+    if (others.length > 0) this.#waiting.set(parent, others);
+    else this.#waiting.delete(parent);
+    entry.reject(abortedError());
   }
 
   #release(chainId: ChainId): void {

@@ -1,9 +1,19 @@
-import type { Digest } from "../store/index.js";
+import type { BlobOptions, RetryEvent } from "./registry/client.js";
+import { type BlobSource, placeOf } from "./layer-request.js";
 
 /** What the opener of an early blob passes on to the registry client. */
-export interface EarlyHooks {
-  readonly signal: AbortSignal;
-  readonly onResume: () => void;
+export type EarlyHooks = Required<
+  Pick<BlobOptions, "signal" | "onResume" | "onRetry">
+>;
+
+/** Begins to fetch a blob. */
+export type OpenBlob = (hooks: EarlyHooks) => AsyncIterable<Uint8Array>;
+
+/** What a reader hears of the connection. */
+export interface EarlyListener {
+  /** The bytes come over more than one connection. */
+  onResume(): void;
+  onRetry(retry: RetryEvent): void;
 }
 
 /**
@@ -12,30 +22,37 @@ export interface EarlyHooks {
  * config has said where the layer belongs. Saves a round trip for each image.
  */
 export class EarlyBlob implements AsyncIterable<Uint8Array> {
+  /** Where it comes from. */
+  readonly place: string;
   readonly #stop = new AbortController();
   readonly #chunks: AsyncIterator<Uint8Array>;
+  /** Kept for the reader until there is one. */
+  readonly #unheard: ((listener: EarlyListener) => void)[] = [];
   #first: Promise<IteratorResult<Uint8Array>> | undefined;
-  #resumed = false;
-  #listener: (() => void) | undefined;
+  #listener: EarlyListener | undefined;
 
-  constructor(open: (hooks: EarlyHooks) => AsyncIterable<Uint8Array>) {
-    const hooks = {
+  constructor(source: BlobSource, open: OpenBlob) {
+    this.place = placeOf(source);
+    const chunks = open({
       signal: this.#stop.signal,
-      onResume: () => {
-        this.#resumed = true;
-        this.#listener?.();
-      },
-    };
-    this.#chunks = open(hooks)[Symbol.asyncIterator]();
+      onResume: () => this.#tell((listener) => listener.onResume()),
+      onRetry: (retry) => this.#tell((listener) => listener.onRetry(retry)),
+    });
+    this.#chunks = chunks[Symbol.asyncIterator]();
     this.#first = this.#chunks.next();
     // A failure is news for the reader; without one it is not worth a crash.
     this.#first.catch(() => undefined);
   }
 
-  /** Calls back when the bytes come over more than one connection, also if they did before. */
-  listen(onResume: () => void): void {
-    this.#listener = onResume;
-    if (this.#resumed) onResume();
+  /** Tells what happens from now on, and what has happened before. */
+  listen(listener: EarlyListener): void {
+    this.#listener = listener;
+    for (const say of this.#unheard.splice(0)) say(listener);
+  }
+
+  #tell(say: (listener: EarlyListener) => void): void {
+    if (this.#listener === undefined) this.#unheard.push(say);
+    else say(this.#listener);
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
@@ -59,23 +76,59 @@ export class EarlyBlob implements AsyncIterable<Uint8Array> {
   }
 }
 
-/** The early blobs of an image: each goes to the first that asks for it, the rest are given up. */
-export class EarlyBlobs implements AsyncDisposable {
-  readonly #blobs = new Map<Digest, EarlyBlob>();
+/**
+ * The early blobs of a run. Images share them as they share layers: a blob goes
+ * to the first that asks for it, whichever image ordered it.
+ */
+export class EarlyBlobs {
+  readonly #blobs = new Map<string, EarlyBlob>();
 
-  add(digest: Digest, open: () => EarlyBlob): void {
-    if (!this.#blobs.has(digest)) this.#blobs.set(digest, open());
+  /** How many wait for a reader. */
+  get size(): number {
+    return this.#blobs.size;
+  }
+
+  /** Begins the order of one image: what nobody has taken by its end is given up. */
+  order(): EarlyOrder {
+    return new EarlyOrder(this.#blobs);
   }
 
   /** Who takes a blob reads or cancels it. */
-  take(digest: Digest): EarlyBlob | undefined {
-    const blob = this.#blobs.get(digest);
-    this.#blobs.delete(digest);
+  take(source: BlobSource): EarlyBlob | undefined {
+    const key = keyOf(source);
+    const blob = this.#blobs.get(key);
+    this.#blobs.delete(key);
     return blob;
   }
+}
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const blob of this.#blobs.values()) blob.cancel();
-    this.#blobs.clear();
+/** The early blobs that one image has ordered. */
+export class EarlyOrder implements Disposable {
+  readonly #shared: Map<string, EarlyBlob>;
+  readonly #own = new Map<string, EarlyBlob>();
+
+  constructor(shared: Map<string, EarlyBlob>) {
+    this.#shared = shared;
   }
+
+  add(source: BlobSource, open: OpenBlob): void {
+    const key = keyOf(source);
+    if (this.#shared.has(key)) return;
+    const blob = new EarlyBlob(source, open);
+    this.#own.set(key, blob);
+    this.#shared.set(key, blob);
+  }
+
+  [Symbol.dispose](): void {
+    for (const [key, blob] of this.#own) {
+      if (this.#shared.get(key) !== blob) continue;
+      this.#shared.delete(key);
+      blob.cancel();
+    }
+  }
+}
+
+/** The same bytes from another place are as good, if they are as many. */
+function keyOf({ descriptor }: BlobSource): string {
+  return `${descriptor.digest} ${descriptor.size}`;
 }

@@ -31,6 +31,9 @@ type Json = Record<string, unknown>;
 const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? "" : "s"}`;
+
 const text = (value: unknown): string =>
   typeof value === "string" ? value : "";
 
@@ -70,7 +73,9 @@ export function parseImageConfig(
     parseDiffId(id, `diff ID ${index + 1} of the image's config`),
   );
   if (diffIds.length !== layerCount) {
-    throw invalid(`names ${diffIds.length} layers, the manifest ${layerCount}`);
+    throw invalid(
+      `has ${counted(diffIds.length, "diff ID")}, the manifest ${counted(layerCount, "layer")}`,
+    );
   }
   if (diffIds.length > MAX_LAYERS) {
     throw new TpullError(
@@ -88,7 +93,7 @@ export function parseImageConfig(
   ).length;
   if (filled > diffIds.length) {
     throw invalid(
-      `has ${filled} history steps with a layer but ${diffIds.length} layers`,
+      `has ${counted(filled, "history step")} with a layer but ${counted(diffIds.length, "layer")}`,
     );
   }
   const variant = text(config["variant"]);

@@ -1,17 +1,22 @@
 /** The steps that take one image from its reference to its name in the store. */
 import {
   type ChainId,
+  type DiffId,
   type DistributionEntry,
   type ImageId,
-  type LayerRecord,
   TpullError,
   chainIds,
 } from "../store/index.js";
-import { EarlyBlob, EarlyBlobs } from "./early-blob.js";
+import type { EarlyOrder } from "./early-blob.js";
 import type { LayerResult, PullResult } from "./events.js";
 import { type ImageConfig, parseImageConfig } from "./image-config.js";
-import type { LayerListener, LayerOutcome } from "./layer-job.js";
-import { type Platform, formatPlatform, platformMatches } from "./platform.js";
+import type { LayerListener, LayerOutcome } from "./layer-request.js";
+import {
+  type Platform,
+  formatPlatform,
+  normalizePlatform,
+  platformMatches,
+} from "./platform.js";
 import type { PullSession } from "./pull-session.js";
 import {
   type Reference,
@@ -20,6 +25,7 @@ import {
   familiarName,
   familiarRepository,
 } from "./reference.js";
+import type { CallOptions } from "./registry/client.js";
 import type { Descriptor } from "./registry/manifest.js";
 import type { ResolvedImage } from "./resolve-image.js";
 
@@ -29,8 +35,12 @@ export class ImagePull {
   readonly #reference: Reference;
   readonly #session: PullSession;
   readonly #signal: AbortSignal;
+  /** How requests for this image are sent: they end with it, and their retries are told. */
+  readonly call: CallOptions;
   /** The image, config and layers, was stored before: then, like docker, nothing is said of the layers. */
   #wasComplete = false;
+  /** Of the config, if it had to be fetched. */
+  #configBytes = 0;
 
   constructor(
     text: string,
@@ -42,6 +52,18 @@ export class ImagePull {
     this.#reference = reference;
     this.#session = session;
     this.#signal = signal;
+    this.call = {
+      signal,
+      onRetry: ({ digest, attempt, delayMs, reason }) =>
+        session.emit({
+          type: "retry",
+          image: text,
+          ...(digest === undefined ? {} : { digest }),
+          attempt,
+          delayMs,
+          reason,
+        }),
+    };
   }
 
   /**
@@ -61,9 +83,8 @@ export class ImagePull {
       return undefined;
     let digest = reference.digest;
     if (digest === undefined) {
-      const head = await client.head(reference, reference.tag ?? "latest", {
-        signal: this.#signal,
-      });
+      const tag = reference.tag ?? "latest";
+      const head = await client.head(reference, tag, this.call);
       if (head === undefined) return undefined;
       digest = head.digest;
       const named = await store.reference(
@@ -71,12 +92,8 @@ export class ImagePull {
       );
       if (named !== imageId) return undefined;
     }
-    const layers: LayerResult[] = [];
-    for (const chainId of chainIds(config.diffIds)) {
-      const record = await store.layer(chainId);
-      if (record === undefined) return undefined;
-      layers.push(await this.#storedLayer(record));
-    }
+    const layers = await this.#storedLayers(config.diffIds);
+    if (layers === undefined) return undefined;
     this.#emitPulling(digest);
     return {
       ...this.#names(),
@@ -90,20 +107,30 @@ export class ImagePull {
     };
   }
 
-  async #storedLayer(record: LayerRecord): Promise<LayerResult> {
-    const [origin] = await this.#session.store.originsOf(
-      record.diffId,
-      canonicalRepository(this.#reference),
-    );
-    return {
-      digest: origin ?? (record.diffId as string as Descriptor["digest"]),
-      diffId: record.diffId,
-      chainId: record.chainId,
-      cacheId: record.cacheId,
-      compressedSize: 0,
-      size: record.size,
-      source: "reused",
-    };
+  /** The image's layers as the store has them; undefined unless it has all, and knows where they came from. */
+  async #storedLayers(
+    diffIds: readonly DiffId[],
+  ): Promise<LayerResult[] | undefined> {
+    const { store } = this.#session;
+    const top = chainIds(diffIds).at(-1);
+    if (top === undefined) return [];
+    const layers: LayerResult[] = [];
+    for (const record of (await store.layerChain(top)) ?? []) {
+      const { diffId, chainId, cacheId, size } = record;
+      const repository = canonicalRepository(this.#reference);
+      const [digest] = await store.originsOf(diffId, repository);
+      if (digest === undefined) return undefined;
+      layers.push({
+        digest,
+        diffId,
+        chainId,
+        cacheId,
+        compressedSize: 0,
+        size,
+        source: "reused",
+      });
+    }
+    return layers.length === diffIds.length ? layers : undefined;
   }
 
   announce(resolved: ResolvedImage): void {
@@ -126,38 +153,47 @@ export class ImagePull {
   }
 
   /** Asks for the layers that will be fetched first, unless something is known of them. */
-  async askForLayers(resolved: ResolvedImage): Promise<EarlyBlobs> {
-    const { store, client, concurrency } = this.#session;
-    const early = new EarlyBlobs();
+  async askForLayers(resolved: ResolvedImage): Promise<EarlyOrder> {
+    const { store, client, concurrency, early, jobs } = this.#session;
+    const order = early.order();
     // An image that is filed under another name has its layers, too.
     if ((await store.imageConfig(imageIdOf(resolved))) !== undefined)
-      return early;
+      return order;
     const largest = resolved.manifest.layers
       .toSorted((a, b) => b.size - a.size)
       .slice(0, concurrency);
     for (const descriptor of largest) {
-      if ((await store.diffIdOf(descriptor.digest)) !== undefined) continue;
-      early.add(
-        descriptor.digest,
-        () =>
-          new EarlyBlob(({ signal, onResume }) =>
-            client.blob(this.#reference, descriptor, { signal, onResume }),
-          ),
+      const { digest } = descriptor;
+      if ((await store.diffIdOf(digest)) !== undefined) continue;
+      if (jobs.knows(digest) || early.size >= concurrency) continue;
+      const source = { repository: this.#reference, descriptor };
+      order.add(source, (hooks) =>
+        client.blob(this.#reference, descriptor, hooks),
       );
     }
-    return early;
+    return order;
+  }
+
+  /** The image's config: the stored one, or else from the registry. */
+  async config(resolved: ResolvedImage): Promise<Buffer> {
+    const { store, client } = this.#session;
+    const stored = await store.imageConfig(imageIdOf(resolved));
+    if (stored !== undefined) return stored;
+    const { config } = resolved.manifest;
+    const bytes = await client.bytes(this.#reference, config, this.call);
+    this.#configBytes = bytes.length;
+    return bytes;
   }
 
   /** @throws TpullError `PLATFORM_NOT_FOUND` when the caller asked for another platform */
   checkPlatform(config: ImageConfig, resolved: ResolvedImage): void {
     const { platform, platformGiven } = this.#session;
     if (resolved.chosen || platformMatches(wire(config), platform)) return;
-    const name = familiarName(this.#reference);
     const is = formatPlatform(config);
     if (platformGiven) {
       throw new TpullError(
         "PLATFORM_NOT_FOUND",
-        `no ${formatPlatform(platform)} in ${name}: the only image is for ${is}`,
+        `${this.#text} has no image for ${formatPlatform(platform)}: the only one is for ${is}`,
         {
           hint: `Pull it with --platform ${is}, or choose another tag.`,
           details: { expected: formatPlatform(platform), actual: is },
@@ -168,7 +204,7 @@ export class ImagePull {
       type: "warning",
       image: this.#text,
       code: "PLATFORM_DIFFERS",
-      message: `${name} is for ${is} only, this machine is ${formatPlatform(platform)}`,
+      message: `the image is for ${is} only, this machine is ${formatPlatform(platform)}`,
     });
   }
 
@@ -176,7 +212,6 @@ export class ImagePull {
   async bringLayers(
     resolved: ResolvedImage,
     config: ImageConfig,
-    early: EarlyBlobs,
   ): Promise<LayerOutcome[]> {
     const { manifest } = resolved;
     const chain = chainIds(config.diffIds);
@@ -202,7 +237,6 @@ export class ImagePull {
       layers.map((layer, index) => ({
         ...layer,
         repository: this.#reference,
-        early,
         signal: this.#signal,
         listener: this.#listener(index, layer.descriptor),
       })),
@@ -290,7 +324,6 @@ export class ImagePull {
     resolved: ResolvedImage,
     config: ImageConfig,
     outcomes: readonly LayerOutcome[],
-    configBytes: number,
     status: PullResult["status"],
   ): PullResult {
     return {
@@ -318,7 +351,7 @@ export class ImagePull {
       }),
       bytesFetched: outcomes.reduce(
         (sum, { bytes }) => sum + bytes,
-        resolved.bytes + configBytes,
+        resolved.bytes + this.#configBytes,
       ),
     };
   }
@@ -362,10 +395,12 @@ function wire({
   return { os, architecture, variant, "os.version": osVersion };
 }
 
+/** A config may spell its platform otherwise, and old ones leave out the variant. */
 function samePlatform(config: ImageConfig, wanted: Platform): boolean {
+  const { os, architecture, variant } = normalizePlatform(config);
   return (
-    config.os === wanted.os &&
-    config.architecture === wanted.architecture &&
-    (config.variant ?? wanted.variant ?? "") === (wanted.variant ?? "")
+    os === wanted.os &&
+    architecture === wanted.architecture &&
+    (config.variant === undefined || (variant ?? "") === (wanted.variant ?? ""))
   );
 }

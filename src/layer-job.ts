@@ -16,48 +16,25 @@ import {
   type Store,
   type StoreWriter,
   TpullError,
+  abortedError,
   isTpullError,
   shortId,
 } from "../store/index.js";
 import type { CommitQueue } from "./commit-queue.js";
-import type { EarlyBlobs } from "./early-blob.js";
-import type { LayerSource, LayerState } from "./events.js";
-import type { RegistryClient, Repository } from "./registry/client.js";
-import type { Descriptor } from "./registry/manifest.js";
+import type { EarlyBlobs, EarlyListener } from "./early-blob.js";
+import type { LayerSource } from "./events.js";
+import {
+  type BlobSource,
+  LayerAudience,
+  type LayerOutcome,
+  type LayerRequest,
+  placeOf,
+} from "./layer-request.js";
+import type { RegistryClient } from "./registry/client.js";
+import { abortable } from "./registry/signals.js";
 
 /** At most so many progress reports a second for each layer. */
 const PROGRESS_INTERVAL_MS = 100;
-
-export interface LayerRequest {
-  readonly repository: Repository;
-  readonly descriptor: Descriptor;
-  readonly diffId: DiffId;
-  readonly chainId: ChainId;
-  readonly parent: ChainId | undefined;
-  /** Blobs whose requests are on their way already. */
-  readonly early: EarlyBlobs;
-  /** The image that asks; its end withdraws the request. */
-  readonly signal: AbortSignal;
-  readonly listener: LayerListener;
-}
-
-/** What an image hears of its layer. */
-export interface LayerListener {
-  state(state: LayerState): void;
-  progress(bytes: number): void;
-  waiting(reason: string): void;
-  retry(attempt: number, delayMs: number, reason: string): void;
-  warning(code: string, message: string): void;
-}
-
-export interface LayerOutcome {
-  readonly record: LayerRecord;
-  readonly source: LayerSource;
-  /** The blob that was fetched and found to be this layer. */
-  readonly fetched?: Digest | undefined;
-  /** Received from the network. */
-  readonly bytes: number;
-}
 
 /** What all jobs of a run share. */
 export interface LayerJobContext {
@@ -65,6 +42,7 @@ export interface LayerJobContext {
   readonly writer: () => Promise<StoreWriter>;
   readonly client: RegistryClient;
   readonly stager: Stager;
+  readonly early: EarlyBlobs;
   /** Layers in flight. */
   readonly limit: LimitFunction;
   readonly queue: CommitQueue;
@@ -73,6 +51,8 @@ export interface LayerJobContext {
   /** Whether the run ends when this layer does, so that it should have two threads. */
   isCritical(job: LayerJob): boolean;
 }
+
+export type LayerJobOutcome = Omit<LayerOutcome, "bytes">;
 
 interface Present {
   readonly present: LayerRecord;
@@ -92,149 +72,200 @@ const WARNINGS = {
 } as const;
 
 export class LayerJob {
-  readonly request: LayerRequest;
+  readonly chainId: ChainId;
+  readonly diffId: DiffId;
+  /** An earlier job with the same tar. Jobs wait for earlier ones only, so that none waits for itself. */
+  readonly twin: LayerJob | undefined;
   /** Settles when the layer is visible, or will not be. */
-  readonly outcome: Promise<LayerOutcome>;
+  readonly outcome: Promise<LayerJobOutcome>;
   readonly #context: LayerJobContext;
-  readonly #stop = new AbortController();
-  readonly #listeners = new Set<LayerListener>();
-  #begin: (stored: boolean) => void = () => undefined;
-  #state: LayerState = "waiting";
+  readonly #audience = new LayerAudience();
+  /** Whose blob is fetched. Another image's may be elsewhere, or another one. */
+  #source: LayerRequest;
+  /** Where the attempt under way has its bytes from. */
+  #place = "";
+  readonly #tried = new Set<string>();
+  #begin: (stored: Promise<boolean>) => void = () => undefined;
+  #end: "visible" | "failed" | undefined;
   /** Of the attempt under way. */
   #bytes = 0;
-  /** Of all attempts. */
+  /** Of all attempts, and not taken account of yet. */
   #received = 0;
   /** The blob came over more than one connection. */
   #resumed = false;
   /** Whether wrong bytes may be asked for once more. */
   #again = true;
 
-  constructor(request: LayerRequest, context: LayerJobContext) {
-    this.request = request;
+  constructor(
+    request: LayerRequest,
+    twin: LayerJob | undefined,
+    context: LayerJobContext,
+  ) {
+    this.chainId = request.chainId;
+    this.diffId = request.diffId;
+    this.twin = twin;
+    this.#source = request;
     this.#context = context;
-    this.outcome = new Promise<boolean>((resolve) => {
+    const stored = new Promise<boolean>((resolve) => {
       this.#begin = resolve;
-    }).then((stored) => this.#run(stored));
+    });
+    this.outcome = this.#run(stored);
     // Images wait for it; a job that outlives its images is nobody's failure.
     this.outcome.catch(() => undefined);
   }
 
-  /** Bytes of the blob that are still to come. */
-  get remaining(): number {
-    return this.#state === "complete" || this.#state === "exists"
-      ? 0
-      : this.request.descriptor.size - this.#bytes;
+  /** Bytes of the blob. */
+  get size(): number {
+    return this.#source.descriptor.size;
   }
 
-  /** Nobody wants it any more; it is coming to rest. */
-  get stopped(): boolean {
-    return this.#stop.signal.aborted;
+  /** Bytes of the blob that are still to come. */
+  get remaining(): number {
+    return this.#end === "visible" ? 0 : this.size - this.#bytes;
+  }
+
+  get isVisible(): boolean {
+    return this.#end === "visible";
+  }
+
+  /** It failed, or nobody wants it any more, and it is coming to rest. */
+  get isEnding(): boolean {
+    return (
+      this.#end === "failed" ||
+      (this.#end === undefined && this.#audience.signal.aborted)
+    );
+  }
+
+  /** Whether an image expects this blob of it. */
+  hasSource(digest: Digest): boolean {
+    return [this.#source, ...this.#audience.requests].some(
+      ({ descriptor }) => descriptor.digest === digest,
+    );
   }
 
   /** @param stored whether the layer was found in the store */
-  begin(stored: boolean): void {
+  begin(stored: Promise<boolean>): void {
     this.#begin(stored);
   }
 
   /** Adds an image that wants the layer; the job stops when the last one goes. */
-  join({ listener, signal }: LayerRequest): void {
-    this.#listeners.add(listener);
-    listener.state(this.#state);
-    signal.addEventListener("abort", () => this.leave(listener), {
-      once: true,
-    });
+  join(request: LayerRequest): void {
+    this.#audience.join(request);
   }
 
-  leave(listener: LayerListener): void {
-    this.#listeners.delete(listener);
-    if (this.#listeners.size === 0) this.#stop.abort();
+  leave(request: LayerRequest): void {
+    this.#audience.leave(request);
   }
 
-  #setState(state: LayerState): void {
-    if (this.#state === state) return;
-    this.#state = state;
-    for (const listener of this.#listeners) listener.state(state);
+  /** Bytes received from the network since this was asked last. */
+  takeBytes(): number {
+    const bytes = this.#received;
+    this.#received = 0;
+    return bytes;
   }
 
-  async #run(stored: boolean): Promise<LayerOutcome> {
+  async #run(stored: Promise<boolean>): Promise<LayerJobOutcome> {
     const { queue } = this.#context;
-    const { chainId } = this.request;
     try {
-      const outcome = await (stored ? this.#reuse() : this.#bring());
-      queue.seen(chainId);
-      this.#setState(outcome.source === "reused" ? "exists" : "complete");
+      const outcome = await ((await stored) ? this.#reuse() : this.#bring());
+      this.#end = "visible";
+      queue.seen(this.chainId);
+      this.#audience.setState(
+        outcome.source === "reused" ? "exists" : "complete",
+      );
       return outcome;
     } catch (error) {
-      queue.fail(chainId, error);
+      this.#end = "failed";
+      queue.fail(this.chainId, error);
       throw error;
     }
   }
 
   /** Claims the layer although it is there: that keeps it in the store while we rely on it. */
-  async #reuse(): Promise<LayerOutcome> {
-    const found = await this.#claimAndStage(undefined);
-    return "waiting" in found
-      ? this.#afterWait(await found.waiting, undefined)
-      : this.#finish(found);
+  async #reuse(): Promise<LayerJobOutcome> {
+    return this.#afterClaim(await this.#claim(), undefined);
   }
 
-  async #bring(): Promise<LayerOutcome> {
-    const twin = await this.#context.twinOf(this);
+  async #bring(): Promise<LayerJobOutcome> {
+    const { signal } = this.#audience;
+    const twin = await abortable(this.#context.twinOf(this), signal);
     // A slot is held while a layer is worked on, never while it waits for
     // another process, so that two processes divide an image between them.
-    const first = await this.#context.limit(() => this.#claimAndStage(twin));
+    const first = await this.#inSlot(() => this.#claimAndStage(twin));
     return "waiting" in first
-      ? this.#afterWait(await first.waiting, twin)
+      ? this.#afterClaim(await first.waiting, twin)
       : this.#finish(first);
   }
 
-  /** The other process is done with the layer: it is there, or ours to fetch after all. */
-  async #afterWait(
+  /** The layer is there, or ours to write. */
+  async #afterClaim(
     claimed: Claimed,
     twin: LayerRecord | undefined,
-  ): Promise<LayerOutcome> {
+  ): Promise<LayerJobOutcome> {
     if ("present" in claimed) return this.#finish(claimed);
-    return this.#finish(
-      await this.#context.limit(() => this.#stage(claimed.claim, twin)),
-    );
+    const { claim } = claimed;
+    try {
+      const staged = await this.#inSlot(() => this.#stage(claim, twin));
+      return await this.#finish(staged);
+    } catch (error) {
+      await claim.discard();
+      throw error;
+    }
+  }
+
+  /** Does work in one of the run's slots; what nobody wants any more does not wait for one. */
+  #inSlot<Value>(work: () => Promise<Value>): Promise<Value> {
+    const { signal } = this.#audience;
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(abortedError());
+      if (signal.aborted) return giveUp();
+      signal.addEventListener("abort", giveUp, { once: true });
+      void this.#context.limit(async () => {
+        signal.removeEventListener("abort", giveUp);
+        if (!signal.aborted) await work().then(resolve, reject);
+      });
+    });
   }
 
   async #claimAndStage(
     twin: LayerRecord | undefined,
   ): Promise<StagedJob | Present | { waiting: Promise<Claimed> }> {
-    const writer = await this.#context.writer();
     let tellBusy: (() => void) | undefined;
     const busy = new Promise<"busy">((resolve) => {
       tellBusy = () => resolve("busy");
     });
-    const claiming = writer.claimLayer(this.request.chainId, {
-      signal: this.#stop.signal,
-      onWait: () => {
-        const reason = `another tpull is fetching layer ${shortId(this.request.descriptor.digest)}`;
-        for (const listener of this.#listeners) listener.waiting(reason);
-        tellBusy?.();
-      },
-    });
+    const claiming = this.#claim(tellBusy);
     const claimed = await Promise.race([claiming, busy]);
     if (claimed === "busy") return { waiting: claiming };
     return "present" in claimed ? claimed : this.#stage(claimed.claim, twin);
   }
 
-  async #finish(staged: StagedJob | Present): Promise<LayerOutcome> {
+  async #claim(onWait?: () => void): Promise<Claimed> {
+    const writer = await this.#context.writer();
+    return writer.claimLayer(this.chainId, {
+      signal: this.#audience.signal,
+      onWait: () => {
+        const reason = `another tpull is fetching layer ${shortId(this.#source.descriptor.digest)}`;
+        this.#audience.tell((listener) => listener.waiting(reason));
+        onWait?.();
+      },
+    });
+  }
+
+  async #finish(staged: StagedJob | Present): Promise<LayerJobOutcome> {
     if ("present" in staged) {
-      return {
-        record: staged.present,
-        source: "reused",
-        bytes: this.#received,
-      };
+      return { record: staged.present, source: "reused" };
     }
     await using _claim: LayerClaim = staged.staged.claim;
-    this.#setState("staged");
-    const record = await this.#context.queue.add(staged.staged);
+    this.#audience.setState("staged");
+    const record = await this.#context.queue.add(
+      staged.staged,
+      this.#audience.signal,
+    );
     const { source } = staged;
-    const fetched =
-      source === "fetched" ? this.request.descriptor.digest : undefined;
-    return { record, source, fetched, bytes: this.#received };
+    return source === "fetched"
+      ? { record, source, fetched: this.#source.descriptor.digest }
+      : { record, source };
   }
 
   async #stage(
@@ -250,9 +281,8 @@ export class LayerJob {
       return { staged, source: twin === undefined ? "fetched" : "copied" };
     } catch (error) {
       await claim.discard();
-      if (!this.#mayTryAgain(error, twin)) {
-        throw inLayer(error, this.request.descriptor);
-      }
+      const failure = inLayer(error, this.#source.descriptor);
+      if (!this.#mayTryAgain(error, twin)) throw failure;
       return this.#stageAgain();
     }
   }
@@ -260,52 +290,57 @@ export class LayerJob {
   /**
    * Where the parts of a broken download were joined, the joint may be what is
    * wrong, and where a stored layer was copied, that one: then the blob as a
-   * whole deserves one try.
+   * whole deserves one try. After that it is the turn of the blobs by which
+   * other images have the layer: they must not fail with this one.
    */
   #mayTryAgain(error: unknown, twin: LayerRecord | undefined): boolean {
     const code = isTpullError(error) ? error.code : "";
-    const doubtful =
-      twin === undefined
-        ? this.#resumed && WRONG_BYTES.has(code)
-        : !OUR_OWN.has(code);
-    const again = doubtful && this.#again;
-    if (again) this.#again = false;
-    return again;
+    if (OUR_OWN.has(code) || this.#audience.signal.aborted) return false;
+    if (twin !== undefined) return true;
+    if (this.#resumed && this.#again && WRONG_BYTES.has(code)) {
+      this.#again = false;
+      return true;
+    }
+    this.#tried.add(this.#place);
+    for (const request of this.#audience.requests) {
+      if (this.#tried.has(placeOf(request))) continue;
+      this.#source = request;
+      this.#again = true;
+      return true;
+    }
+    return false;
   }
 
   async #stageAgain(): Promise<StagedJob | Present> {
-    const { chainId, descriptor } = this.request;
     this.#resumed = false;
     this.#bytes = 0;
-    const reason = `layer ${shortId(descriptor.digest)} did not come together; from the beginning`;
-    for (const listener of this.#listeners) listener.retry(1, 0, reason);
-    const writer = await this.#context.writer();
-    const claimed = await writer.claimLayer(chainId, {
-      signal: this.#stop.signal,
-    });
+    const layer = shortId(this.#source.descriptor.digest);
+    const reason = `layer ${layer} did not come together; from the beginning`;
+    this.#audience.tell((listener) => listener.retry(1, 0, reason));
+    const claimed = await this.#claim();
     return "present" in claimed
       ? claimed
       : this.#stage(claimed.claim, undefined);
   }
 
   async #fetch(claim: LayerClaim): Promise<Staged> {
-    const { descriptor, diffId, parent } = this.request;
+    const { descriptor, diffId, parent } = this.#source;
     const wide = this.#context.isCritical(this);
-    this.#setState("downloading");
+    this.#audience.setState("downloading");
     let reportedAt = 0;
     let reported = 0;
     const report = (now: number): void => {
       if (reported === this.#bytes) return;
       reportedAt = now;
       reported = this.#bytes;
-      for (const listener of this.#listeners) listener.progress(reported);
+      this.#audience.tell((listener) => listener.progress(reported));
     };
     return this.#context.stager.blob(
       claim,
       this.#chunks(),
       { digest: descriptor.digest, size: descriptor.size, diffId, parent },
       {
-        signal: this.#stop.signal,
+        signal: this.#audience.signal,
         wide,
         onBytes: (bytes) => {
           this.#bytes += bytes;
@@ -315,7 +350,7 @@ export class LayerJob {
         },
         onReceived: () => {
           report(performance.now());
-          this.#setState("extracting");
+          this.#audience.setState("extracting");
         },
       },
     );
@@ -323,47 +358,51 @@ export class LayerJob {
 
   /** The blob's bytes: of the request that is under way already, or of a new one. */
   #chunks(): AsyncIterable<Uint8Array> {
-    const { repository, descriptor } = this.request;
-    const onResume = (): void => {
-      this.#resumed = true;
-    };
-    const early = this.request.early.take(descriptor.digest);
-    if (early !== undefined) {
-      early.listen(onResume);
-      const cancel = (): void => early.cancel();
-      this.#stop.signal.addEventListener("abort", cancel, { once: true });
-      return early;
-    }
-    return this.#context.client.blob(repository, descriptor, {
-      signal: this.#stop.signal,
-      onRetry: ({ attempt, delayMs, reason }) => {
-        for (const listener of this.#listeners) {
-          listener.retry(attempt, delayMs, reason);
-        }
+    const { repository, descriptor } = this.#source;
+    const { signal } = this.#audience;
+    const hooks: EarlyListener = {
+      onResume: () => {
+        this.#resumed = true;
       },
-      onResume,
-    });
+      onRetry: ({ attempt, delayMs, reason }) =>
+        this.#audience.tell((listener) =>
+          listener.retry(attempt, delayMs, reason),
+        ),
+    };
+    const early = this.#context.early.take(this.#source);
+    this.#place = early?.place ?? placeOf(this.#source);
+    if (early === undefined) {
+      return this.#context.client.blob(repository, descriptor, {
+        signal,
+        ...hooks,
+      });
+    }
+    early.listen(hooks);
+    const cancel = (): void => early.cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    if (signal.aborted) cancel();
+    return early;
   }
 
   async #copy(claim: LayerClaim, twin: LayerRecord): Promise<Staged> {
     const { store, stager } = this.#context;
-    const { diffId, parent } = this.request;
-    this.#setState("extracting");
+    const { diffId, parent } = this.#source;
+    this.#audience.setState("extracting");
     return stager.copy(
       claim,
       store.storedLayer(twin),
       { diffId, parent },
-      { signal: this.#stop.signal },
+      { signal: this.#audience.signal },
     );
   }
 
   #warn({ warnings }: Staged): void {
-    const layer = shortId(this.request.descriptor.digest);
+    const layer = shortId(this.#source.descriptor.digest);
     for (const { kind, count, example } of warnings) {
       const [code, what] = WARNINGS[kind];
       const more = count > 1 ? ` and ${count - 1} more` : "";
       const message = `layer ${layer}: ${what}: ${example}${more}`;
-      for (const listener of this.#listeners) listener.warning(code, message);
+      this.#audience.tell((listener) => listener.warning(code, message));
     }
   }
 }
@@ -376,10 +415,18 @@ const WRONG_BYTES = new Set([
 ]);
 
 /** Failures that another source of the same bytes would not change. */
-const OUR_OWN = new Set(["ABORTED", "DISK_FULL", "STORE_IO_FAILED"]);
+const OUR_OWN = new Set([
+  "ABORTED",
+  "DISK_FULL",
+  "ROOT_NOT_WRITABLE",
+  "STORE_IO_FAILED",
+]);
 
 /** The error with the layer it is about, which the stages below do not know. */
-function inLayer(error: unknown, { digest, size }: Descriptor): unknown {
+function inLayer(
+  error: unknown,
+  { digest, size }: BlobSource["descriptor"],
+): unknown {
   if (!isTpullError(error) || error.code === "ABORTED") return error;
   if (error.details.layer !== undefined) return error;
   return new TpullError(error.code, `layer ${digest}: ${error.message}`, {

@@ -7,19 +7,20 @@ import pLimit from "p-limit";
 import {
   type ChainId,
   type DiffId,
+  type Digest,
   type LayerRecord,
   type Stager,
   type Store,
   type StoreWriter,
-  isTpullError,
 } from "../store/index.js";
 import { CommitQueue } from "./commit-queue.js";
+import type { EarlyBlobs } from "./early-blob.js";
 import {
   LayerJob,
   type LayerJobContext,
-  type LayerOutcome,
-  type LayerRequest,
+  type LayerJobOutcome,
 } from "./layer-job.js";
+import type { LayerOutcome, LayerRequest } from "./layer-request.js";
 import type { RegistryClient } from "./registry/client.js";
 
 export interface LayerJobsOptions {
@@ -27,6 +28,8 @@ export interface LayerJobsOptions {
   readonly writer: () => Promise<StoreWriter>;
   readonly client: RegistryClient;
   readonly stager: Stager;
+  /** Blobs whose requests are on their way already. */
+  readonly early: EarlyBlobs;
   /** Layers in flight. */
   readonly concurrency: number;
   /** Threads that can work at the same time. */
@@ -42,7 +45,7 @@ export class LayerJobs {
   readonly #byDiffId = new Map<DiffId, LayerJob>();
 
   constructor(options: LayerJobsOptions) {
-    const { store, writer, client, stager } = options;
+    const { store, writer, client, stager, early } = options;
     this.#store = store;
     this.#cores = options.cores;
     this.#context = {
@@ -50,6 +53,7 @@ export class LayerJobs {
       writer,
       client,
       stager,
+      early,
       limit: pLimit(options.concurrency),
       queue: new CommitQueue(async (ready) =>
         (await writer()).commitLayers(ready),
@@ -59,6 +63,11 @@ export class LayerJobs {
     };
   }
 
+  /** Whether a blob is being fetched, or was. */
+  knows(digest: Digest): boolean {
+    return [...this.#jobs.values()].some((job) => job.hasSource(digest));
+  }
+
   /**
    * Brings layers into the store, the largest first. Resolves when all are
    * visible; on the first failure the others are stopped (unless another image
@@ -66,76 +75,77 @@ export class LayerJobs {
    * @param requests base first
    */
   async bring(requests: readonly LayerRequest[]): Promise<LayerOutcome[]> {
-    await this.#outlastStopped(requests);
+    await this.#outlastEnding(requests);
     // A copy must find the job it copies from, so jobs are known before any runs.
-    const jobs = requests.map((request) => this.#join(request));
-    const fresh = [...new Set(jobs.filter(({ isNew }) => isNew))];
-    const stored = await this.#stored(fresh.map(({ job }) => job));
-    const bySize = fresh.toSorted(
-      (a, b) => b.job.request.descriptor.size - a.job.request.descriptor.size,
-    );
-    for (const { job } of bySize) job.begin(stored.has(job.request.chainId));
-
-    const outcomes = jobs.map(({ job }) => job.outcome);
-    const settled = Promise.allSettled(outcomes);
+    const shares = requests.map((request) => this.#join(request));
+    const fresh = shares.filter(({ isNew }) => isNew).map(({ job }) => job);
+    const stored = this.#stored(fresh);
+    for (const job of fresh.toSorted((a, b) => b.size - a.size)) {
+      job.begin(stored.then((found) => found.has(job.chainId)));
+    }
     try {
-      return await Promise.all(outcomes);
-    } catch (error) {
-      for (const [index, { listener }] of requests.entries()) {
-        jobs[index]?.job.leave(listener);
-      }
-      // Nothing of a failed image may still be at work when it is reported.
-      // Siblings fail as well, because they were stopped: the cause comes first.
-      const cause = (await settled).find(
-        (result): result is PromiseRejectedResult =>
-          result.status === "rejected" && !isAborted(result.reason),
+      const outcomes = await Promise.all(shares.map(({ job }) => job.outcome));
+      return shares.map((share, index) =>
+        outcomeFor(share, outcomes[index] as LayerJobOutcome),
       );
-      throw cause?.reason ?? error;
+    } catch (error) {
+      for (const { job, request } of shares) job.leave(request);
+      // Nothing of a failed image may still be at work when it is reported.
+      const ending = shares.filter(({ job }) => job.isEnding);
+      await Promise.allSettled(ending.map(({ job }) => job.outcome));
+      throw error;
     }
   }
 
   /** Waits for jobs that another image gave up and that are not at rest yet. */
-  async #outlastStopped(requests: readonly LayerRequest[]): Promise<void> {
-    for (const { chainId } of requests) {
-      const job = this.#jobs.get(chainId);
-      if (job?.stopped) await job.outcome.catch(() => undefined);
+  async #outlastEnding(requests: readonly LayerRequest[]): Promise<void> {
+    for (;;) {
+      const ending = requests.flatMap(({ chainId }) => {
+        const job = this.#jobs.get(chainId);
+        return job?.isEnding === true ? [job.outcome] : [];
+      });
+      if (ending.length === 0) return;
+      await Promise.allSettled(ending);
     }
   }
 
-  #join(request: LayerRequest): { job: LayerJob; isNew: boolean } {
-    const { chainId, diffId } = request;
-    const known = this.#jobs.get(chainId);
-    const job = known ?? new LayerJob(request, this.#context);
-    if (known === undefined) {
-      this.#context.queue.expect(chainId);
-      this.#jobs.set(chainId, job);
-      if (!this.#byDiffId.has(diffId)) this.#byDiffId.set(diffId, job);
-      // A later image of this run may ask for a layer that failed.
-      job.outcome.catch(() => {
-        this.#jobs.delete(chainId);
-        if (this.#byDiffId.get(diffId) === job) this.#byDiffId.delete(diffId);
-      });
-    }
+  #join(request: LayerRequest): Share {
+    const known = this.#jobs.get(request.chainId);
+    const job = known ?? this.#add(request);
+    const wasVisible = job.isVisible;
     job.join(request);
-    return { job, isNew: known === undefined };
+    return { request, job, isNew: known === undefined, wasVisible };
+  }
+
+  #add(request: LayerRequest): LayerJob {
+    const { chainId, diffId } = request;
+    const twin = this.#byDiffId.get(diffId);
+    const job = new LayerJob(request, twin, this.#context);
+    this.#context.queue.expect(chainId);
+    this.#jobs.set(chainId, job);
+    if (twin === undefined) this.#byDiffId.set(diffId, job);
+    // A later image of this run may ask for a layer that failed.
+    job.outcome.catch(() => {
+      this.#jobs.delete(chainId);
+      if (this.#byDiffId.get(diffId) === job) this.#byDiffId.delete(diffId);
+    });
+    return job;
   }
 
   /** The chain IDs that are in the store already, found from the top so that a whole chain is one look. */
   async #stored(jobs: readonly LayerJob[]): Promise<Set<ChainId>> {
     const found = new Set<ChainId>();
-    for (const { request } of jobs.toReversed()) {
-      if (found.has(request.chainId)) continue;
-      const chain = (await this.#store.layerChain(request.chainId)) ?? [];
+    for (const { chainId } of jobs.toReversed()) {
+      if (found.has(chainId)) continue;
+      const chain = (await this.#store.layerChain(chainId)) ?? [];
       for (const record of chain) found.add(record.chainId);
     }
     return found;
   }
 
-  async #twinOf(job: LayerJob): Promise<LayerRecord | undefined> {
-    const { diffId } = job.request;
-    const first = this.#byDiffId.get(diffId);
-    if (first !== undefined && first !== job) {
-      return first.outcome.then(
+  async #twinOf({ diffId, twin }: LayerJob): Promise<LayerRecord | undefined> {
+    if (twin !== undefined) {
+      return twin.outcome.then(
         ({ record }) => record,
         () => undefined,
       );
@@ -152,12 +162,25 @@ export class LayerJobs {
     for (const other of this.#jobs.values()) {
       if (other !== job) rest += other.remaining;
     }
-    return (
-      this.#cores > 1 && job.request.descriptor.size > rest / (this.#cores - 1)
-    );
+    return this.#cores > 1 && job.size > rest / (this.#cores - 1);
   }
 }
 
-function isAborted(error: unknown): boolean {
-  return isTpullError(error) && error.code === "ABORTED";
+/** One image's part in a layer's job. */
+interface Share {
+  readonly request: LayerRequest;
+  readonly job: LayerJob;
+  /** Whether the job was made for this image. */
+  readonly isNew: boolean;
+  /** Whether the layer was there before the image asked. */
+  readonly wasVisible: boolean;
+}
+
+function outcomeFor(
+  { job, wasVisible }: Share,
+  outcome: LayerJobOutcome,
+): LayerOutcome {
+  return wasVisible
+    ? { ...outcome, source: "reused", bytes: 0 }
+    : { ...outcome, bytes: job.takeBytes() };
 }

@@ -67,3 +67,13 @@ export function shownReference(reference: string): string {
   const shown = query === undefined ? address : `${address}?***`;
   return quoted(start === 0 ? `${shown}` : `***@${shown}`);
 }
+
+/**
+ * A reference as it was given, unless a password or a query may be in it: then
+ * as {@link shownReference} has it, without the quotes.
+ */
+export function withoutSecrets(reference: string): string {
+  const harmless =
+    afterCredentials(reference) === undefined && !reference.includes("?");
+  return harmless ? reference : shownReference(reference).slice(1, -1);
+}

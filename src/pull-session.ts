@@ -3,12 +3,15 @@ import { availableParallelism } from "node:os";
 import {
   Stager,
   type Store,
+  type StoreWarning,
   type StoreWriter,
   TpullError,
+  isTpullError,
   openStore,
   privilege,
 } from "../store/index.js";
 import { defaultRoot } from "./default-root.js";
+import { EarlyBlobs } from "./early-blob.js";
 import type { OnEvent, PullEvent } from "./events.js";
 import { LayerJobs } from "./layer-jobs.js";
 import { type Platform, hostPlatform, parsePlatform } from "./platform.js";
@@ -19,10 +22,15 @@ import {
 } from "./registry/client.js";
 
 /**
- * Layers in flight. More than cores, so that the network works while layers
- * unpack; see the benchmark for what other numbers cost.
+ * Layers in flight by default: one more than cores, so that the network works
+ * while layers unpack, within what registries like. On two cores a fourth layer
+ * only adds threads that wait for each other: it made a pull from loopback a
+ * tenth slower.
  */
-export const DEFAULT_CONCURRENCY = 4;
+export const DEFAULT_CONCURRENCY: number = Math.min(
+  8,
+  Math.max(3, availableParallelism() + 1),
+);
 export interface PullOptions {
   /** Data root to write to; the default is the command line's. */
   root?: string;
@@ -30,7 +38,9 @@ export interface PullOptions {
   platform?: string;
   /** Layers in flight, 1 to 64. */
   concurrency?: number;
+  /** Ends the pull with `ABORTED`; what is not visible by then is taken back. */
   signal?: AbortSignal;
+  /** Called while the pull goes on, so it should return soon. What it throws is ignored. */
   onEvent?: OnEvent;
   /** How registries are reached. */
   registry?: Omit<RegistryClientOptions, "onRetry" | "onWarning" | "signal">;
@@ -44,10 +54,14 @@ export class PullSession implements AsyncDisposable {
   readonly platformGiven: boolean;
   readonly signal: AbortSignal;
   readonly jobs: LayerJobs;
+  readonly early: EarlyBlobs = new EarlyBlobs();
   readonly concurrency: number;
   readonly #onEvent: OnEvent | undefined;
   readonly #stager = new Stager();
+  /** Warnings that concern the whole run; each is said once. */
+  readonly #warned = new Set<string>();
   #writer: Promise<StoreWriter> | undefined;
+  #closing: Promise<void> | undefined;
 
   private constructor(store: Store, options: PullOptions, platform: Platform) {
     const concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
@@ -66,14 +80,14 @@ export class PullSession implements AsyncDisposable {
     this.client = createRegistryClient({
       ...options.registry,
       signal: this.signal,
-      onWarning: ({ code, message }) =>
-        this.emit({ type: "warning", code, message }),
+      onWarning: (warning) => this.#warn(warning),
     });
     this.jobs = new LayerJobs({
       store,
       writer: () => this.writer(),
       client: this.client,
       stager: this.#stager,
+      early: this.early,
       concurrency,
       cores: availableParallelism(),
     });
@@ -88,13 +102,29 @@ export class PullSession implements AsyncDisposable {
     const store = await openStore(options.root ?? defaultRoot());
     const warnings = await store.checkWritable();
     const session = new PullSession(store, options, platform);
-    for (const { code, message } of warnings)
-      session.emit({ type: "warning", code, message });
+    for (const warning of warnings) session.#warn(warning);
     return session;
   }
 
+  /** Tells the listener, whose failure is no failure of the pull. */
   emit(event: PullEvent): void {
-    this.#onEvent?.(event);
+    try {
+      this.#onEvent?.(event);
+    } catch {
+      // Nothing of a pull depends on anybody hearing of it.
+    }
+  }
+
+  #warn({ code, message }: StoreWarning): void {
+    const key = `${code} ${message}`;
+    if (this.#warned.has(key)) return;
+    this.#warned.add(key);
+    this.emit({ type: "warning", code, message });
+  }
+
+  /** Something will be fetched: the workers start while the registry is asked. */
+  expectLayers(): void {
+    this.#stager.warm(Math.min(this.concurrency, availableParallelism()));
   }
 
   /** The right to write, taken when the first layer or name needs it. */
@@ -105,20 +135,41 @@ export class PullSession implements AsyncDisposable {
 
   async #beginWrite(): Promise<StoreWriter> {
     if (privilege() === "unprivileged") {
-      this.emit({
-        type: "warning",
+      this.#warn({
         code: "UNPRIVILEGED",
         message:
           "without root privileges files belong to you, and devices and privileged attributes are left out",
       });
     }
-    return this.store.beginWrite({ signal: this.signal });
+    return this.store.beginWrite({
+      signal: this.signal,
+      onWarning: (warning) => this.#warn(warning),
+    });
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /**
+   * Ends workers and connections, and takes back what did not become part of
+   * an image. May be called again.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     await this.#stager[Symbol.asyncDispose]();
     await this.client.close();
     const writer = await this.#writer?.catch(() => undefined);
-    await writer?.[Symbol.asyncDispose]();
+    try {
+      await writer?.[Symbol.asyncDispose]();
+    } catch (error) {
+      if (!isTpullError(error)) throw error;
+      // The pull has its result, or a better error; the next pull tidies up.
+      this.#warn(error);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 }

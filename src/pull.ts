@@ -7,10 +7,11 @@ import pLimit from "p-limit";
 import { abortedError, isTpullError } from "../store/index.js";
 import type { FailedPull, PullResult } from "./events.js";
 import { parseImageConfig } from "./image-config.js";
+import { inImage } from "./image-error.js";
 import { ImagePull } from "./image-pull.js";
 import { type PullOptions, PullSession } from "./pull-session.js";
-import { shownReference } from "./printable.js";
-import { canonicalName, parseReference } from "./reference.js";
+import { withoutSecrets } from "./printable.js";
+import { type Reference, canonicalName, parseReference } from "./reference.js";
 import { resolveImage } from "./resolve-image.js";
 
 export type { PullOptions } from "./pull-session.js";
@@ -34,7 +35,8 @@ export async function pull(
   options: PullOptions = {},
 ): Promise<PullResult> {
   await using session = await PullSession.open(options);
-  return pullImage(reference, session);
+  // Awaited here: the session ends with this function.
+  return await pullImage(reference, session);
 }
 
 /**
@@ -55,14 +57,16 @@ export async function pullAll(
   const outcomes = await Promise.allSettled(
     references.map((reference) => limit(() => pullImage(reference, session))),
   );
+  await session.close();
   for (const [index, outcome] of outcomes.entries()) {
-    const reference = references[index] ?? "";
+    const reference = withoutSecrets(String(references[index]));
     if (outcome.status === "fulfilled") results.push(outcome.value);
     else if (isTpullError(outcome.reason))
       failures.push({ reference, error: outcome.reason.toJSON() });
     else throw outcome.reason;
   }
-  if (options.signal?.aborted) throw abortedError();
+  const interrupted = failures.some(({ error }) => error.code === "ABORTED");
+  if (interrupted && options.signal?.aborted) throw abortedError();
   session.emit({
     type: "summary",
     pulled: results.length,
@@ -84,14 +88,15 @@ async function pullImage(
   session: PullSession,
 ): Promise<PullResult> {
   // Events and errors repeat what was given; a password in it stays here.
-  const text = shownReference(given);
+  const text = withoutSecrets(String(given));
+  let reference: Reference | undefined;
   // Siblings of a failed layer are stopped by the end of their image.
   const end = new AbortController();
   const stop = (): void => end.abort();
   session.signal.addEventListener("abort", stop, { once: true });
   try {
     if (session.signal.aborted) throw abortedError();
-    const reference = parseReference(given);
+    reference = parseReference(given);
     const image = new ImagePull(text, reference, session, end.signal);
     session.emit({
       type: "resolve",
@@ -102,35 +107,28 @@ async function pullImage(
     const current = await image.upToDate();
     if (current !== undefined) return image.done(current);
 
+    session.expectLayers();
     const resolved = await resolveImage(reference, {
+      image: text,
       client: session.client,
       platform: session.platform,
-      signal: end.signal,
+      call: image.call,
     });
     image.announce(resolved);
 
     // The requests for layers travel together with the one for the config.
-    await using early = await image.askForLayers(resolved);
-    const bytes = await session.client.bytes(
-      reference,
-      resolved.manifest.config,
-      { signal: end.signal },
-    );
+    using _early = await image.askForLayers(resolved);
+    const bytes = await image.config(resolved);
     const config = parseImageConfig(bytes, resolved.manifest.layers.length);
     image.checkPlatform(config, resolved);
 
-    const layers = await image.bringLayers(resolved, config, early);
+    const layers = await image.bringLayers(resolved, config);
     const status = await image.publish(resolved, layers, bytes);
-    return image.done(
-      image.result(resolved, config, layers, bytes.length, status),
-    );
+    return image.done(image.result(resolved, config, layers, status));
   } catch (error) {
-    const failure =
-      isTpullError(error) && error.details.image === undefined
-        ? error.with({ image: text })
-        : error;
-    if (isTpullError(failure))
-      session.emit({ type: "error", image: text, error: failure.toJSON() });
+    if (!isTpullError(error)) throw error;
+    const failure = inImage(error, text, reference);
+    session.emit({ type: "error", image: text, error: failure.toJSON() });
     throw failure;
   } finally {
     session.signal.removeEventListener("abort", stop);

@@ -9,8 +9,15 @@ import {
   formatPlatform,
   listPlatforms,
 } from "./platform.js";
-import { type Reference, familiarName } from "./reference.js";
-import type { RegistryClient } from "./registry/client.js";
+import type { Reference } from "./reference.js";
+import type { CallOptions, RegistryClient } from "./registry/client.js";
+import {
+  isGenericType,
+  isImageConfigType,
+  isImageManifestType,
+  isIndexType,
+  isSchema1Type,
+} from "./registry/media-types.js";
 import {
   type Descriptor,
   type ImageManifest,
@@ -35,9 +42,12 @@ export interface ResolvedImage {
 
 /** Looks things up at the registry without asking twice for the same document. */
 export interface ResolveContext {
+  /** The image's name in messages. */
+  readonly image: string;
   readonly client: RegistryClient;
   readonly platform: Platform;
-  readonly signal: AbortSignal;
+  /** How requests are sent. */
+  readonly call: CallOptions;
 }
 
 /**
@@ -48,32 +58,28 @@ export async function resolveImage(
   reference: Reference,
   context: ResolveContext,
 ): Promise<ResolvedImage> {
-  const { client, signal } = context;
+  const { client, call, image } = context;
   const asked = reference.digest ?? reference.tag ?? "latest";
-  const top = await client.manifest(reference, asked, { signal });
-  let document = parseManifest(
-    top.bytes,
-    top.mediaType,
-    familiarName(reference),
-  );
+  const top = await client.manifest(reference, asked, call);
+  let document = parseManifest(top.bytes, top.mediaType, image);
   let manifestDigest = top.digest;
   let bytes = top.bytes.length;
   let chosen = false;
   const seen = new Set<Digest>([top.digest]);
   for (let depth = 1; document.kind === "index"; depth += 1) {
-    if (depth > MAX_INDEX_DEPTH) throw tooDeep(reference);
-    const entry = chooseEntry(document, reference, context.platform);
-    if (seen.has(entry.digest)) throw tooDeep(reference);
+    if (depth > MAX_INDEX_DEPTH) throw tooDeep(image);
+    const entry = chooseEntry(document, context);
+    if (seen.has(entry.digest)) throw tooDeep(image);
     seen.add(entry.digest);
     chosen ||= entry.platform !== undefined;
     const next = await client.manifest(reference, entry.digest, {
+      ...call,
       expected: entry,
-      signal,
     });
     document = parseManifest(
       next.bytes,
       next.mediaType,
-      `${familiarName(reference)} (${entry.digest})`,
+      `${image} (${entry.digest})`,
     );
     manifestDigest = next.digest;
     bytes += next.bytes.length;
@@ -89,34 +95,40 @@ export async function resolveImage(
 
 function chooseEntry(
   index: Index,
-  reference: Reference,
-  wanted: Platform,
+  { image, platform }: ResolveContext,
 ): Descriptor {
-  const entries = index.manifests.map((descriptor) => ({
+  const entries = index.manifests.filter(mayBeImage).map((descriptor) => ({
     descriptor,
     platform: wirePlatform(descriptor),
   }));
-  const [best] = choosePlatform(entries, wanted);
+  const [best] = choosePlatform(entries, platform);
   if (best !== undefined) return best.descriptor;
   const offered = listPlatforms(entries);
+  const wanted = formatPlatform(platform);
   throw new TpullError(
     "PLATFORM_NOT_FOUND",
-    `no ${formatPlatform(wanted)} in ${familiarName(reference)}: ` +
+    `${image} has no image for ${wanted}: ` +
       (offered.length === 0
-        ? "its index names no platform"
-        : `it has ${offered.join(", ")}`),
+        ? "its index lists no image at all"
+        : `its index has ${offered.join(", ")}`),
     {
       hint:
         offered.length === 0
           ? undefined
           : "Choose one of these with --platform.",
-      details: {
-        image: familiarName(reference),
-        expected: formatPlatform(wanted),
-        offered,
-      },
+      details: { expected: wanted, offered },
     },
   );
+}
+
+/** Indexes list other things beside images: signatures, attestations, bills of materials. */
+function mayBeImage({ mediaType, artifactType = "" }: Descriptor): boolean {
+  const isManifest =
+    isImageManifestType(mediaType) ||
+    isIndexType(mediaType) ||
+    isSchema1Type(mediaType) ||
+    isGenericType(mediaType);
+  return isManifest && isImageConfigType(artifactType);
 }
 
 function wirePlatform({
@@ -133,9 +145,9 @@ function wirePlatform({
   );
 }
 
-function tooDeep(reference: Reference): TpullError {
+function tooDeep(image: string): TpullError {
   return new TpullError(
     "INDEX_TOO_DEEP",
-    `${familiarName(reference)}: its indexes refer to each other more than ${MAX_INDEX_DEPTH} deep`,
+    `${image}: its indexes refer to each other more than ${MAX_INDEX_DEPTH} deep`,
   );
 }

@@ -28,6 +28,8 @@ import { privilege } from "./privilege.js";
 /** Begins the names of files that are not in their place yet; docker's own writers use the same. */
 export const TEMPORARY_PREFIX = ".tmp-";
 
+const MARK_MODE = 0o600;
+
 /** Above this many files, flushing the filesystem once is cheaper than flushing each. */
 const FLUSH_EACH_UP_TO = 4;
 
@@ -68,6 +70,28 @@ export function writeNew(
   }
 }
 
+/** Makes an empty file whose being there is all it says. Returns false when it is there already; it is not flushed. */
+export function mark(path: string): boolean {
+  try {
+    writeNew(path, "", MARK_MODE);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Takes a mark away. Returns false when there is none. */
+export function unmark(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
+
 export interface Replacement {
   path: string;
   bytes: Uint8Array | string;
@@ -97,7 +121,7 @@ export async function replaceFiles(
       waiting.shift();
     }
   } finally {
-    for (const temporary of waiting) unlinkIfThere(temporary);
+    for (const temporary of waiting) unmark(temporary);
   }
   for (const directory of new Set(files.map(({ path }) => dirname(path)))) {
     await syncDirectory(directory);
@@ -133,14 +157,6 @@ export async function copyFlatDirectory(
     await syncFile(join(to, name));
   }
   await syncDirectory(to);
-}
-
-function unlinkIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
-  }
 }
 
 /** Makes a file's content durable. */

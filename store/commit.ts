@@ -6,6 +6,7 @@
 import { readFileSync, symlinkSync } from "node:fs";
 import {
   copyFlatDirectory,
+  mark,
   moveDirectory,
   replaceFile,
   syncDirectory,
@@ -18,7 +19,6 @@ import { LAYER_FILE, linkTarget } from "./layout.js";
 import { lowerAbove } from "./place.js";
 import {
   FILE_MODE,
-  mark,
   markInGroup,
   type Plan,
   planGroup,
@@ -27,6 +27,7 @@ import {
 import { removeTree } from "./remove.js";
 import type { Session, Staging } from "./session.js";
 import { revert } from "./staging.js";
+import { forgetUnused, noteUnused } from "./unused.js";
 
 /** Looks for a whole layer of this chain ID that somebody else put into the store. */
 export type FindLayer = (chainId: ChainId) => LayerRecord | undefined;
@@ -51,9 +52,13 @@ export async function commitGroup(
     return session.places.get(chainId);
   });
   for (const plan of plans) writePlan(plan);
-  for (const { record } of plans) markInGroup(plans, record.parent);
+  for (const { record } of plans) {
+    markInGroup(plans, record.parent);
+    noteUnused(layout, record.chainId);
+  }
   await syncFilesystem(staging.base);
   if (!staging.reachesLayerdb) await syncFilesystem(layout.layers);
+  if (staging.base !== layout.staging) await syncFilesystem(layout.unused);
 
   const records = await session.section(async () => {
     const committed: LayerRecord[] = [];
@@ -132,6 +137,7 @@ async function withdraw(session: Session, plan: Plan): Promise<void> {
   const { layout } = session;
   await removeTree(layout.temporaryLayer("write-set", plan.record.chainId));
   await revert(layout, plan.claim.paths);
+  forgetUnused(layout, [plan.record.chainId]);
 }
 
 function isTaken(error: unknown): boolean {

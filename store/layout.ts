@@ -79,6 +79,12 @@ export class Layout {
   readonly staging: string;
   /** Where layers are staged when `overlay2` is a mount of its own. */
   readonly overlayStaging: string;
+  /** Notes of layers that no image uses yet. */
+  readonly unused: string;
+  /** What sessions made here that ended without a result while others went on. */
+  readonly made: string;
+  /** What dockerd's builder keeps of layers, with or without an image. */
+  readonly buildSnapshots: string;
 
   constructor(root: string) {
     this.root = root;
@@ -106,6 +112,9 @@ export class Layout {
     this.tpull = join(root, "tpull");
     this.staging = join(this.tpull, "staging");
     this.overlayStaging = join(this.overlay, ".tpull-staging");
+    this.unused = join(this.tpull, "unused");
+    this.made = join(this.tpull, "made");
+    this.buildSnapshots = join(root, "buildkit", "snapshots.db");
   }
 
   /** `layerdb/sha256/<chain ID>`. */
@@ -129,6 +138,11 @@ export class Layout {
   /** `overlay2/l/<link ID>`. */
   link(linkId: string): string {
     return join(this.links, linkId);
+  }
+
+  /** The note that no image uses this layer yet. */
+  unusedNote(chainId: ChainId): string {
+    return join(this.unused, hexOf(chainId));
   }
 
   imageConfig(imageId: ImageId): string {

@@ -5,10 +5,9 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { createDirectory, writeNew } from "./atomic.js";
+import { createDirectory, mark, writeNew } from "./atomic.js";
 import { type ChainId, chainId as chainIdOf, newCacheId } from "./digest.js";
 import { TpullError } from "./errors.js";
-import { errnoOf } from "./io-error.js";
 import type { LayerRecord, StagedLayer } from "./layers.js";
 import { LAYER_FILE, OVERLAY_FILE } from "./layout.js";
 import { depthOf, lowerAbove, MAX_LAYERS, type Place } from "./place.js";
@@ -23,7 +22,6 @@ export interface Plan {
 }
 
 export const FILE_MODE = 0o644;
-const COMMITTED_MODE = 0o600;
 
 /** Finds where a layer of the store is mounted from; undefined unless all of it is there. */
 export type FindPlace = (chainId: ChainId) => Place | undefined;
@@ -116,16 +114,5 @@ export function markInGroup(plans: Plan[], parent: ChainId | undefined): void {
   const plan = plans.find(({ record }) => record.chainId === parent);
   if (plan !== undefined) {
     mark(join(plan.claim.paths.layer, OVERLAY_FILE.committed));
-  }
-}
-
-/** Makes the empty file that says a layer has children; false when it is there already. */
-export function mark(path: string): boolean {
-  try {
-    writeNew(path, "", COMMITTED_MODE);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === "EEXIST") return false;
-    throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** Layers of the store that a writing session relies on. */
+/** Layers of the store that a writing session relies on: found there, or put there by it. */
 import type { ChainId } from "./digest.js";
 import { type LayerRecord, readLayer } from "./layers.js";
 import type { Layout } from "./layout.js";
@@ -10,7 +10,7 @@ import type { Session } from "./session.js";
 export class PresentLayers {
   readonly #session: Session;
   readonly #layout: Layout;
-  /** Found whole in this session. They stay, because they or one above them are pinned. */
+  /** Whole. They stay, because they or one above them are pinned. */
   readonly #known: Map<ChainId, LayerRecord> = new Map();
   /** Locks on layers that keep other sessions from retracting them. */
   readonly #pins: Map<ChainId, LockedFile> = new Map();
@@ -21,9 +21,16 @@ export class PresentLayers {
     this.#layout = session.layout;
   }
 
-  /** Adds a layer that this session committed. */
+  /**
+   * Adds a layer that this session published. Runs in the section of the
+   * commit, so that nobody takes it back in between.
+   */
   add(record: LayerRecord): void {
-    this.#known.set(record.chainId, record);
+    const pin = tryLockDirectory(this.#layout.layer(record.chainId), LOCK_SH);
+    if (typeof pin === "string") {
+      throw new Error(`the new layer ${record.chainId} is ${pin}`);
+    }
+    this.#keep(record, pin);
   }
 
   /** A layer that is in the store with all it needs; from now on it stays for this session. */
@@ -36,17 +43,23 @@ export class PresentLayers {
     try {
       record = this.#readWhole(chainId);
     } finally {
-      if (record === undefined || this.#pins.has(chainId)) pin.close();
-      else this.#pins.set(chainId, pin);
+      if (record === undefined) pin.close();
     }
     if (record === undefined) {
       this.#warnOfDamage(chainId);
       return undefined;
     }
+    this.#keep(record, pin);
+    return record;
+  }
+
+  #keep(record: LayerRecord, pin: LockedFile): void {
+    const { chainId, parent } = record;
+    this.#unpin(chainId);
+    this.#pins.set(chainId, pin);
     this.#known.set(chainId, record);
     // A layer with a child is not retracted: one lock holds a whole chain.
-    if (record.parent !== undefined) this.#unpin(record.parent);
-    return record;
+    if (parent !== undefined) this.#unpin(parent);
   }
 
   /** Reads a layer down to what is known already, and checks upwards from there. */

@@ -1,108 +1,145 @@
 /**
- * Layers that a session committed for an image that then failed. Nothing else
- * ever removes them: dockerd keeps a layer that no image has reached since its
- * start.
+ * Layers that were published for an image which then did not come about, by
+ * this session or by one that was killed. Nothing else ever removes them:
+ * dockerd keeps a layer that no image has reached since its start.
  */
-import { unlinkSync } from "node:fs";
-import { copyFlatDirectory, moveDirectory, syncDirectory } from "./atomic.js";
+import {
+  copyFlatDirectory,
+  moveDirectory,
+  syncDirectory,
+  unmark,
+} from "./atomic.js";
 import type { ChainId } from "./digest.js";
-import { isAbsent } from "./io-error.js";
 import { layersOfAllImages } from "./images.js";
 import { readLayer } from "./layers.js";
+import type { Layout } from "./layout.js";
 import { tryLockDirectory } from "./lock.js";
 import { LOCK_EX } from "./native/libc.js";
 import { readNames } from "./read.js";
 import { removeTree } from "./remove.js";
 import type { Session, Staging } from "./session.js";
 import { revert, type StagedClaim, tryClaim } from "./staging.js";
-import { countChildren } from "./usage.js";
+import { forgetUnused, notedUnused } from "./unused.js";
+import { countChildren, layersOfBuilds } from "./usage.js";
 
 /**
- * Removes layers again, top down, except those that an image, a container,
- * another layer or another running tpull relies on. Runs in the section.
- * @param committed in the order of their commit
- * @returns those that stay
+ * Removes the noted layers that nobody relies on, top down: no image, no
+ * container, no build, no other layer and no running tpull. Whose notes they
+ * are does not matter. A layer is invisible, and durably so, before any of its
+ * files go; then its staging directory tells what to remove, so that this may
+ * be interrupted at any point.
+ * @returns whether a note stays, because somebody other than an image relies on its layer
  */
-export async function retractLayers(
-  session: Session,
-  committed: readonly ChainId[],
-): Promise<ChainId[]> {
-  const { layout } = session;
-  const staging = await session.staging();
-  const inImages = layersOfAllImages(layout);
-  const children = countChildren(layout);
-  const staying: ChainId[] = [];
-  for (const chainId of committed.toReversed()) {
-    const used = inImages.has(chainId) || (children.get(chainId) ?? 0) > 0;
-    const parent = readLayer(layout, chainId)?.parent;
-    if (used || !(await retract(session, staging, chainId))) {
-      staying.push(chainId);
-    } else if (parent !== undefined) {
-      children.set(parent, (children.get(parent) ?? 1) - 1);
-    }
+export async function retractUnused(session: Session): Promise<boolean> {
+  const outgoing: StagedClaim[] = [];
+  try {
+    return await session.section(async () => {
+      await hideUnused(session, await session.staging(), outgoing);
+      removeIdleMarks(session);
+      return notedUnused(session.layout).length > 0;
+    });
+  } finally {
+    // Files can be many: other sessions need not wait until they are gone.
+    for (const claim of outgoing) await claim.discard();
   }
-  await syncDirectory(layout.layers);
-  return staying;
 }
 
-async function retract(
-  session: Session,
+/** Makes the layers invisible and collects what is then to be discarded. */
+async function hideUnused(
+  { layout }: Session,
+  staging: Staging,
+  outgoing: StagedClaim[],
+): Promise<void> {
+  const noted = new Set(notedUnused(layout));
+  const inImages = layersOfAllImages(layout);
+  const inBuilds = layersOfBuilds(layout);
+  const children = countChildren(layout);
+  const settled: ChainId[] = [];
+  const candidates = [...noted];
+  for (const chainId of candidates) {
+    if (inImages.has(chainId)) {
+      settled.push(chainId);
+      continue;
+    }
+    if ((children.get(chainId) ?? 0) > 0 || inBuilds(chainId)) continue;
+    const parent = readLayer(layout, chainId)?.parent;
+    const claim = await hide(layout, staging, chainId);
+    if (claim === undefined) continue;
+    settled.push(chainId);
+    outgoing.push(claim);
+    if (parent === undefined) continue;
+    children.set(parent, (children.get(parent) ?? 1) - 1);
+    if (noted.has(parent)) candidates.push(parent); // its turn may have come too early
+  }
+  // First where the entries went, then that they did.
+  await syncDirectory(staging.base);
+  await syncDirectory(layout.layers);
+  for (const claim of outgoing) await removeTree(aside(layout, claim));
+  forgetUnused(layout, settled);
+}
+
+/**
+ * Takes a layer out of `layerdb`, unless somebody writes it or relies on it.
+ * One that is not there, because it was never published or is gone again, is
+ * hidden already.
+ */
+async function hide(
+  layout: Layout,
   staging: Staging,
   chainId: ChainId,
-): Promise<boolean> {
-  const { layout } = session;
+): Promise<StagedClaim | undefined> {
   const claim = tryClaim(layout, staging.base, chainId);
-  if (typeof claim === "string") return false;
-  const home = layout.layer(chainId);
-  // Whoever reuses the layer shares this lock for as long as it matters.
-  const lock = tryLockDirectory(home, LOCK_EX);
-  if (typeof lock === "string") {
-    await claim.close();
-    return false;
-  }
+  if (typeof claim === "string") return undefined;
+  let hidden = false;
   try {
-    await takeBack(session, staging, claim);
-    session.places.delete(chainId);
+    // Whoever relies on the layer shares this lock for as long as it matters.
+    const lock = tryLockDirectory(layout.layer(chainId), LOCK_EX);
+    if (lock === "busy") return undefined;
+    if (lock !== "gone") {
+      try {
+        await takeOut(layout, staging, claim);
+      } finally {
+        lock.close();
+      }
+    }
+    hidden = true;
+    return claim;
   } finally {
-    lock.close();
-    await claim.discard();
+    if (!hidden) await claim.discard();
   }
-  return true;
 }
 
 /** The opposite of the moment a layer becomes visible: from here on its write-set tells what to remove. */
-async function takeBack(
-  session: Session,
+async function takeOut(
+  layout: Layout,
   staging: Staging,
   claim: StagedClaim,
 ): Promise<void> {
-  const { layout } = session;
   const home = layout.layer(claim.chainId);
   await revert(layout, claim.paths);
   if (staging.reachesLayerdb) {
     moveDirectory(home, claim.paths.writeSet);
     return;
   }
-  const names = readNames(home);
-  await copyFlatDirectory(home, claim.paths.writeSet, names);
-  const aside = layout.temporaryLayer("retracted", claim.chainId);
-  await removeTree(aside);
-  moveDirectory(home, aside);
-  await removeTree(aside);
+  await copyFlatDirectory(home, claim.paths.writeSet, readNames(home));
+  await removeTree(aside(layout, claim));
+  moveDirectory(home, aside(layout, claim));
+}
+
+/** Where the entry of a layer goes that cannot be renamed into staging. */
+function aside(layout: Layout, { chainId }: StagedClaim): string {
+  return layout.temporaryLayer("retracted", chainId);
 }
 
 /** Removes the `committed` marks of this session whose children did not come about. Runs in the section. */
-export function removeIdleMarks(session: Session): void {
-  const { layout, marked } = session;
+function removeIdleMarks({ layout, marked }: Session): void {
+  if (marked.size === 0) return;
   const children = countChildren(layout);
   for (const parent of marked) {
     if ((children.get(parent) ?? 0) > 0) continue;
     const record = readLayer(layout, parent);
-    if (record === undefined) continue;
-    try {
-      unlinkSync(layout.cacheFile(record.cacheId, "committed"));
-    } catch (error) {
-      if (!isAbsent(error)) throw error;
+    if (record !== undefined) {
+      unmark(layout.cacheFile(record.cacheId, "committed"));
     }
   }
 }

@@ -124,7 +124,8 @@ export class Session {
   /** Ends the session; where nothing `changed`, the root is left as it was found. */
   end(changed: boolean): void {
     try {
-      if (!changed) this.#skeleton.undo(this.#lock);
+      if (changed) this.#skeleton.keep();
+      else this.#skeleton.undo(this.#lock);
     } finally {
       this.#lock.file.close();
     }

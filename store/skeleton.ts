@@ -3,6 +3,7 @@
  * nothing came of it.
  */
 import {
+  appendFileSync,
   fchmodSync,
   fchownSync,
   fstatSync,
@@ -10,16 +11,18 @@ import {
   unlinkSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { createDirectory } from "./atomic.js";
+import { createDirectory, unmark } from "./atomic.js";
 import { errnoOf, isAbsent } from "./io-error.js";
 import type { Layout } from "./layout.js";
 import { type RootLock, lockRoot } from "./lock.js";
 import { LOCK_EX } from "./native/libc.js";
 import { privilege } from "./privilege.js";
+import { readText } from "./read.js";
 
 const ROOT_MODE = 0o710;
 const ABOVE_ROOT_MODE = 0o711;
 const LOCK_FILE_MODE = 0o600;
+const TPULL_MODE = 0o700;
 const LOCK_TRIES = 10;
 
 /**
@@ -46,17 +49,29 @@ function directories(layout: Layout): [path: string, mode: number][] {
     [layout.diffIdByDigest, 0o755],
     [layout.v2MetadataParent, 0o755],
     [layout.v2Metadata, 0o755],
-    [layout.tpull, 0o700],
+    [layout.tpull, TPULL_MODE],
     [layout.staging, 0o700],
+    [layout.unused, 0o700],
   ];
+}
+
+/** Every path that a session may make and remove again, in the order of the making. */
+function everything(layout: Layout): string[] {
+  const { root, volumes, lockFile, overlayStaging } = layout;
+  const paths = [root, volumes, lockFile];
+  for (const [path] of directories(layout)) paths.push(path);
+  paths.push(overlayStaging);
+  for (let path = dirname(root); path !== dirname(path); path = dirname(path)) {
+    paths.unshift(path);
+  }
+  return paths;
 }
 
 /** Remembers what one session made in the root. */
 export class Skeleton {
   readonly #layout: Layout;
-  /** In the order of their making. */
-  readonly #created: string[] = [];
-  #createdLockFile = false;
+  /** Directories, and perhaps the lock's file. */
+  readonly #created: Set<string> = new Set();
 
   constructor(layout: Layout) {
     this.#layout = layout;
@@ -64,7 +79,7 @@ export class Skeleton {
 
   /** Creates one directory, if it is missing. */
   directory(path: string, mode: number): void {
-    if (createDirectory(path, mode)) this.#created.push(path);
+    if (createDirectory(path, mode)) this.#created.add(path);
   }
 
   /**
@@ -82,7 +97,8 @@ export class Skeleton {
         }
       }
     } catch (error) {
-      this.#removeEmpty();
+      this.#created.delete(this.#layout.lockFile);
+      this.#remove();
       throw error;
     }
   }
@@ -92,7 +108,7 @@ export class Skeleton {
     this.directory(this.#layout.volumes, 0o701);
     const lock = await lockRoot(this.#layout.lockFile, signal);
     if (!lock.created) return lock;
-    this.#createdLockFile = true;
+    this.#created.add(this.#layout.lockFile);
     try {
       if (privilege() === "native") {
         fchownSync(lock.file.fd, 0, 0);
@@ -134,22 +150,58 @@ export class Skeleton {
   }
 
   /**
-   * Removes again what this session made and is still empty, unless another
-   * session is alive in this root and may rely on it.
+   * Removes again what this session made and is still empty. While another
+   * session is alive in this root, it may rely on that: then it is left to the
+   * last one that ends.
    */
   undo(lock: RootLock): void {
-    if (this.#created.length === 0 && !this.#createdLockFile) return;
-    if (!lock.file.tryLock(LOCK_EX)) return;
-    if (this.#createdLockFile && fstatSync(lock.file.fd).size === 0) {
-      unlinkSync(this.#layout.lockFile);
+    const { lockFile, made } = this.#layout;
+    if (this.#created.size === 0 && this.#inherited().length === 0) return;
+    if (!lock.file.tryLock(LOCK_EX)) {
+      this.#bequeath();
+      // The failed try gave up the lock: of several that end, the last gets it.
+      if (!lock.file.tryLock(LOCK_EX)) return;
     }
-    this.#removeEmpty();
+    if (!lock.file.isAt(lockFile)) return;
+    for (const path of this.#inherited()) this.#created.add(path);
+    unmark(made);
+    if (fstatSync(lock.file.fd).size > 0) this.#created.delete(lockFile);
+    this.#remove();
   }
 
-  #removeEmpty(): void {
-    for (const path of this.#created.toReversed()) {
+  /** What was made stays: the root is in use. */
+  keep(): void {
+    unmark(this.#layout.made);
+  }
+
+  /** Notes what this session made, one path in JSON on each line. */
+  #bequeath(): void {
+    const { tpull, made } = this.#layout;
+    try {
+      this.directory(tpull, TPULL_MODE);
+      const lines = [...this.#created].map((path) => JSON.stringify(path));
+      appendFileSync(made, `${lines.join("\n")}\n`, { mode: 0o600 });
+    } catch {
+      return; // on a full disk, say: then empty directories stay
+    }
+  }
+
+  /** What sessions before this one left to it. */
+  #inherited(): string[] {
+    const lines = readText(this.#layout.made)?.split("\n") ?? [];
+    return everything(this.#layout).filter((path) =>
+      lines.includes(JSON.stringify(path)),
+    );
+  }
+
+  /** Removes what is noted as created, as far as it is empty, in the opposite order of its making. */
+  #remove(): void {
+    const { lockFile } = this.#layout;
+    for (const path of everything(this.#layout).toReversed()) {
+      if (!this.#created.has(path)) continue;
       try {
-        rmdirSync(path);
+        if (path === lockFile) unlinkSync(path);
+        else rmdirSync(path);
       } catch (error) {
         if (!isOccupied(error)) throw error;
       }

@@ -45,6 +45,11 @@ export interface Staged extends StagedLayer {
 export class Stager implements AsyncDisposable {
   readonly #pool = new IngestPool();
 
+  /** Starts workers ahead of their first layers. */
+  warm(count: number): void {
+    this.#pool.warm(count);
+  }
+
   /**
    * Reads a blob, compressed or not, and stages its layer.
    * @throws TpullError `SIZE_MISMATCH`, `DIGEST_MISMATCH`, `DIFF_ID_MISMATCH`,

@@ -3,10 +3,15 @@
  * whose lock says that somebody works on it and whose `write-set` says what to
  * remove when nobody does.
  */
-import { unlinkSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { createDirectory, TEMPORARY_PREFIX } from "./atomic.js";
-import type { ChainId } from "./digest.js";
+import {
+  createDirectory,
+  syncDirectory,
+  TEMPORARY_PREFIX,
+  unmark,
+} from "./atomic.js";
+import type { CacheId, ChainId } from "./digest.js";
 import { type LayerClaim, readCacheId } from "./layers.js";
 import {
   type Layout,
@@ -108,9 +113,10 @@ export function tryClaim(
 }
 
 /**
- * Undoes a layer that did not become visible: its directory in `overlay2` with
- * its short link, if a commit had come so far, and what is staged. The write-set
- * goes last, because it names the rest. May be repeated after a crash.
+ * Undoes a layer that is not visible (any more): its directory in `overlay2`
+ * with its short link, if it has them, and what is staged. The write-set goes
+ * last, when the rest is gone for certain, because it names the rest. May be
+ * repeated after a crash.
  */
 export async function revert(
   layout: Layout,
@@ -118,15 +124,27 @@ export async function revert(
 ): Promise<void> {
   const cacheId = readCacheId(paths.writeSet);
   if (cacheId !== undefined && !usedOverlayNames(layout).has(cacheId)) {
-    const moved = layout.cache(cacheId);
-    const link = readLinkId(moved) ?? readLinkId(paths.layer);
-    if (link !== undefined && isLinkOf(layout, link, cacheId)) {
-      unlinkSync(layout.link(link));
-    }
-    await removeTree(moved);
+    await removeMoved(layout, paths, cacheId);
   }
   await removeTree(paths.layer);
   await removeTree(paths.writeSet);
+}
+
+/** Removes what a commit has brought to `overlay2`. The link is found through the directory, so it goes first. */
+async function removeMoved(
+  layout: Layout,
+  paths: StagingPaths,
+  cacheId: CacheId,
+): Promise<void> {
+  const moved = layout.cache(cacheId);
+  const link = readLinkId(moved) ?? readLinkId(paths.layer);
+  if (link !== undefined && isLinkOf(layout, link, cacheId)) {
+    unmark(layout.link(link));
+    await syncDirectory(layout.links);
+  }
+  if (!existsSync(moved)) return;
+  await removeTree(moved);
+  await syncDirectory(layout.overlay);
 }
 
 /** Removes what processes left that no longer run. Layers in work are not touched. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type ChainId, isDigest } from "./digest.js";
 import { listLayers } from "./layers.js";
 import { LAYER_FILE, type Layout } from "./layout.js";
-import { readNames, readText } from "./read.js";
+import { readBytes, readNames, readText } from "./read.js";
 
 /** The names in `overlay2` that a layer or a container uses. */
 export function usedOverlayNames(layout: Layout): Set<string> {
@@ -38,4 +38,14 @@ export function countChildren(layout: Layout): Map<ChainId, number> {
     counts.set(chainId, (counts.get(chainId) ?? 0) + 1);
   }
   return counts;
+}
+
+/**
+ * Tells which layers dockerd's builder keeps in its cache. Those may have no
+ * image: the builder refers to layers by chain ID in a database of its own. That
+ * is not interpreted here; an ID that occurs anywhere in it counts as in use.
+ */
+export function layersOfBuilds(layout: Layout): (chainId: ChainId) => boolean {
+  const database = readBytes(layout.buildSnapshots);
+  return (chainId) => database?.includes(chainId) ?? false;
 }

@@ -14,7 +14,7 @@ import { tooManyLayers } from "./plan.js";
 import { PresentLayers } from "./present-layers.js";
 import { readNames } from "./read.js";
 import { type Naming, writeNaming } from "./repositories.js";
-import { removeIdleMarks, retractLayers } from "./retract.js";
+import { retractUnused } from "./retract.js";
 import { Session } from "./session.js";
 import {
   type StagedClaim,
@@ -22,6 +22,7 @@ import {
   sweepTemporaries,
   tryClaim,
 } from "./staging.js";
+import { forgetUnused, notedUnused } from "./unused.js";
 import type {
   Claimed,
   StoreWriter,
@@ -66,8 +67,6 @@ class Writer implements StoreWriter {
   readonly #options: WriteOptions;
   readonly #claims: Set<StagedClaim> = new Set();
   readonly #present: PresentLayers;
-  /** Committed here and not part of an image yet, in order. */
-  readonly #unused: Set<ChainId> = new Set();
   #changed = false;
   #commitFailed = false;
   #keepUnused = false;
@@ -134,10 +133,7 @@ class Writer implements StoreWriter {
           this.#session,
           ready,
           (chainId) => this.#present.find(chainId),
-          (record) => {
-            this.#present.add(record);
-            this.#unused.add(record.chainId);
-          },
+          (record) => this.#present.add(record),
         );
       } catch (error) {
         this.#commitFailed = true;
@@ -172,12 +168,10 @@ class Writer implements StoreWriter {
     await attempt(`store the image ${imageId}`, async () => {
       await this.#change(async () => {
         this.#requireLayers(imageId, chain);
-        return await writeImageConfig(this.#layout, imageId, config);
+        const isNew = await writeImageConfig(this.#layout, imageId, config);
+        return forgetUnused(this.#layout, chain) || isNew;
       });
     });
-    for (const chainId of chain) {
-      if (this.#unused.delete(chainId)) this.#changed = true;
-    }
   }
 
   #requireLayers(imageId: ImageId, chain: ChainId[]): void {
@@ -247,16 +241,11 @@ class Writer implements StoreWriter {
   }
 
   async #retractUnused(): Promise<void> {
-    const unused = [...this.#unused];
-    if (unused.length > 0 && this.#keepUnused) {
-      this.#changed = true;
-      return;
+    const any = notedUnused(this.#layout).length > 0;
+    let staying = any;
+    if (!this.#keepUnused && (any || this.#commitFailed)) {
+      staying = await retractUnused(this.#session);
     }
-    if (unused.length === 0 && !this.#commitFailed) return;
-    await this.#session.section(async () => {
-      const staying = await retractLayers(this.#session, unused);
-      if (staying.length > 0) this.#changed = true;
-      removeIdleMarks(this.#session);
-    });
+    if (staying) this.#changed = true;
   }
 }

@@ -46,6 +46,10 @@ export interface StoreWriter extends AsyncDisposable {
    * @throws TpullError `IMAGE_NOT_IN_STORE`, `REPOSITORIES_INVALID`, `REPOSITORY_NAME_AMBIGUOUS`
    */
   tagImage(imageId: ImageId, naming: Naming): Promise<{ changed: boolean }>;
-  /** Lets committed layers stay when the session ends without an image that uses them: the next pull of it is shorter. */
+  /**
+   * Lets committed layers stay when the session ends without an image that
+   * uses them, as a crash would: the next session uses them for its image, or
+   * takes them back at its end.
+   */
   keepUnusedLayers(): void;
 }

@@ -56,7 +56,7 @@ export const OPTIONS = {
   concurrency: {
     metavar: "N",
     help: "layers in flight at once, 1 to 64",
-    default: "4",
+    default: "one more than cores, 3 to 8",
     range: [1, 64],
     commands: ["pull", "demo"],
   },

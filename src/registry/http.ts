@@ -124,14 +124,15 @@ export class Http {
     return (this.#unverified ??= this.#createAgent(false));
   }
 
-  // Loaded with the first request: undici takes some 60 ms to load, which
-  // commands that fetch nothing should not have to wait for.
+  // Loaded with the first request: commands that fetch nothing should not have
+  // to wait for it.
   async #createAgent(verify: boolean): Promise<Agent> {
-    const [{ Agent }, { createConnector }] = await Promise.all([
-      import("undici"),
+    const [{ loadAgent }, { createConnector }] = await Promise.all([
+      import("./undici-agent.js"),
       import("./connector.js"),
     ]);
-    return new Agent({
+    const UndiciAgent = loadAgent();
+    return new UndiciAgent({
       connect: createConnector({
         ...this.#options.network,
         timeoutMs: this.#options.connectTimeoutMs,

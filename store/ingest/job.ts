@@ -53,6 +53,19 @@ export interface WireError {
   readonly defect?: string;
 }
 
+/**
+ * Whether the failure would be the same for another blob, a full disk for
+ * example: then the rest of the blob is of no interest. After others it is
+ * read, to tell whether it was the right one.
+ */
+export function endsJob({ expected }: WireError): boolean {
+  return (
+    expected !== undefined &&
+    expected.code !== "LAYER_INVALID" &&
+    expected.code !== "ABORTED"
+  );
+}
+
 export function toWire(error: unknown): WireError {
   if (isTpullError(error)) return { expected: error.toJSON() };
   return {

@@ -5,7 +5,13 @@
  */
 import { Worker } from "node:worker_threads";
 import { TpullError, abortedError } from "../errors.js";
-import { type Answer, type BlobSeen, type Job, fromWire } from "./job.js";
+import {
+  type Answer,
+  type BlobSeen,
+  type Job,
+  endsJob,
+  fromWire,
+} from "./job.js";
 import {
   type RingMemory,
   RingWriter,
@@ -99,7 +105,8 @@ export class IngestPool implements AsyncDisposable {
   /**
    * Reads a blob to its end and unpacks it meanwhile. The blob's digest and
    * length are reported, not judged: the caller knows what they should be.
-   * @throws TpullError `ABORTED`, `WORKER_FAILED`; whatever `chunks` throws
+   * @throws TpullError `ABORTED`, `WORKER_FAILED`; whatever `chunks` throws;
+   *   what has nothing to do with the blob (`DISK_FULL`, …), as soon as it happens
    */
   async ingest(
     chunks: AsyncIterable<Uint8Array>,
@@ -110,10 +117,14 @@ export class IngestPool implements AsyncDisposable {
     const second = options.wide ? this.#take() : undefined;
     const tar = second ? this.#takeTarRing() : undefined;
     resetRing(first.blob);
-    const stop = (): void => {
-      abortRing(first.blob);
-      if (tar) abortRing(tar);
-    };
+    let stop = (): void => {};
+    const stopped = new Promise<Settled<void>>((resolve) => {
+      stop = (): void => {
+        abortRing(first.blob);
+        if (tar) abortRing(tar);
+        resolve({ error: abortedError() });
+      };
+    });
     options.signal?.addEventListener("abort", stop, { once: true });
     const { target } = options;
     const answers =
@@ -123,12 +134,13 @@ export class IngestPool implements AsyncDisposable {
             second.run({ role: "unpack", tar, target }),
           ]
         : [first.run({ role: "whole", blob: first.blob, target })];
-    // A thread that died must not leave the other one waiting for it.
-    for (const answer of answers) answer.catch(stop);
+    // A thread that died must not leave the other one waiting for it, and a
+    // full disk is no reason to take in the rest of the blob.
+    for (const answer of answers) void onFailure(answer, stop);
+    const feeding = settle(feed(chunks, new RingWriter(first.blob), options));
     try {
-      const fed = await settle(
-        feed(chunks, new RingWriter(first.blob), options),
-      );
+      // Not for longer than there is a use for it: the source may hang.
+      const fed = await Promise.race([feeding, stopped]);
       if (fed.error !== undefined) stop();
       const settled = await Promise.all(answers.map(settle));
       if (options.signal?.aborted) throw abortedError();
@@ -137,10 +149,19 @@ export class IngestPool implements AsyncDisposable {
       return join(settled.map(({ value }) => value ?? {}));
     } finally {
       options.signal?.removeEventListener("abort", stop);
-      this.#give(first);
-      if (second) this.#give(second);
-      if (tar) this.#tarRings.push(tar);
+      void this.#giveAfter(feeding, second ? [first, second] : [first], tar);
     }
+  }
+
+  /** Rings may be used again once nobody writes to them any more. */
+  async #giveAfter(
+    feeding: Promise<unknown>,
+    lanes: readonly Lane[],
+    tar: RingMemory | undefined,
+  ): Promise<void> {
+    await feeding;
+    for (const lane of lanes) this.#give(lane);
+    if (tar) this.#tarRings.push(tar);
   }
 
   /**
@@ -172,8 +193,21 @@ export class IngestPool implements AsyncDisposable {
     }
   }
 
+  /** Starts workers ahead of their first layers, while the network is still being asked. */
+  warm(count: number): void {
+    while (this.#all.size < count) {
+      const lane = new Lane();
+      this.#all.add(lane);
+      this.#idle.push(lane);
+    }
+  }
+
   #take(): Lane {
-    const lane = this.#idle.pop() ?? new Lane();
+    for (let lane = this.#idle.pop(); lane; lane = this.#idle.pop()) {
+      if (!lane.dead) return lane;
+      this.#all.delete(lane);
+    }
+    const lane = new Lane();
     this.#all.add(lane);
     return lane;
   }
@@ -223,6 +257,15 @@ function settle<Value>(promise: Promise<Value>): Promise<Settled<Value>> {
       error: error ?? new Error("rejected without a reason"),
     }),
   );
+}
+
+/** Stops the job when a thread died or found that it cannot go on. */
+async function onFailure(
+  answer: Promise<Answer>,
+  stop: () => void,
+): Promise<void> {
+  const { value, error } = await settle(answer);
+  if (error !== undefined || (value?.error && endsJob(value.error))) stop();
 }
 
 /** Feeding failed only because the ring was stopped: the reason lies elsewhere. */

@@ -95,7 +95,11 @@ export class TarSplitWriter {
 }
 
 function writeAll(fd: number, bytes: Buffer): void {
-  for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+  try {
+    for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+  } catch (error) {
+    throw ioFailure(error, "write a layer's tar-split.json.gz");
+  }
 }
 
 // oxlint-disable-next-line no-control-regex -- exactly the characters Go's encoder changes

@@ -6,12 +6,20 @@
 import { createHash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import type { Digest } from "../digest.js";
+import { abortedError } from "../errors.js";
 import { createCrc64 } from "./crc64.js";
 import { type Inflater, inflaterFor } from "./inflate.js";
-import { type Answer, type BlobSeen, type Job, toWire } from "./job.js";
+import {
+  type Answer,
+  type BlobSeen,
+  type Job,
+  endsJob,
+  toWire,
+} from "./job.js";
 import {
   type ByteSource,
   RingAbandonedError,
+  type RingMemory,
   RingReader,
   RingWriter,
   isRingAborted,
@@ -56,13 +64,17 @@ class BlobMeter implements ByteSource {
 
 class InflatedSource implements ByteSource {
   readonly #inflater: Inflater;
+  readonly #stop: RingMemory;
   readonly #buffer = new Uint8Array(new ArrayBuffer(INFLATED_BYTES));
 
-  constructor(inflater: Inflater) {
+  /** @param stop asked between pieces: a little input may yield gigabytes */
+  constructor(inflater: Inflater, stop: RingMemory) {
     this.#inflater = inflater;
+    this.#stop = stop;
   }
 
   next(): Uint8Array | undefined {
+    if (isRingAborted(this.#stop)) throw abortedError();
     const length = this.#inflater.read(this.#buffer);
     return length === 0 ? undefined : this.#buffer.subarray(0, length);
   }
@@ -94,7 +106,11 @@ async function work(job: Job): Promise<Answer> {
   let inflater: Inflater | undefined;
   try {
     inflater = inflaterFor(meter);
-    const unpacked = unpack(new InflatedSource(inflater), job.target, checksum);
+    const unpacked = unpack(
+      new InflatedSource(inflater, job.blob),
+      job.target,
+      checksum,
+    );
     return { unpacked, blob: meter.finish() };
   } catch (error) {
     return afterFailure(meter, error);
@@ -127,11 +143,13 @@ function inflate(job: Extract<Job, { role: "inflate" }>): Answer {
   }
 }
 
-function afterFailure(meter: BlobMeter, error: unknown): Answer {
+function afterFailure(meter: BlobMeter, cause: unknown): Answer {
+  const error = toWire(cause);
+  if (endsJob(error)) return { error };
   try {
-    return { error: toWire(error), blob: meter.finish() };
+    return { error, blob: meter.finish() };
   } catch {
-    return { error: toWire(error) };
+    return { error };
   }
 }
 

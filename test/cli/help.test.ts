@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { describe, expect, it, test } from "vitest";
 import { helpText } from "#src/cli/help.js";
 import { DEFAULT_CONCURRENCY } from "#src/pull-session.js";
@@ -76,7 +77,9 @@ describe.each([undefined, ...commands])("help of %s", (command) => {
 });
 
 test("the default of --concurrency is the pull's", () => {
-  expect(OPTIONS.concurrency.default).toBe(String(DEFAULT_CONCURRENCY));
+  expect(OPTIONS.concurrency.default).toBe("one more than cores, 3 to 8");
+  const cores = availableParallelism();
+  expect(DEFAULT_CONCURRENCY).toBe(Math.min(8, Math.max(3, cores + 1)));
 });
 
 test("the demo has a default root of its own", () => {

@@ -305,19 +305,20 @@ describe("realms", () => {
   });
 
   test("what a realm redirects to is checked, too", async () => {
-    const { registry } = await withTokens({}, true);
+    const auth: TokenServerOptions = {};
+    const { registry } = await withTokens(auth, true);
+    const name = `registry.test:${registry.port}`;
+    auth.realm = `https://${name}/token`;
     registry.faults.push({
       on: { path: /token/ },
       do: "status",
       status: 302,
-      headers: { location: "https://169.254.169.254/token" },
+      headers: { location: `https://127.0.0.1:${registry.port}/token` },
     });
     await expect(
-      connect().manifest(
-        { registry: `registry.test:${registry.port}`, repository: "team/app" },
-        "1.0",
-      ),
+      connect().manifest({ registry: name, repository: "team/app" }, "1.0"),
     ).rejects.toMatchObject({ code: "TOKEN_REALM_REFUSED" });
+    expect(registry.sent(/token/)).toHaveLength(1);
   });
 });
 

@@ -1,9 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import type { Descriptor } from "#src/registry/manifest.js";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { FaultRegistry } from "../helpers/fault-registry.js";
 import { collect, connect, noise, repo, serve } from "./client.js";
 
@@ -36,10 +37,17 @@ const stalled = client.blob(repository, blob, { from: 1 })[Symbol.asyncIterator]
 await stalled.next();
 const waiting = stalled.next().catch((error) => error.code);
 await client.close();
-const code = await waiting;
-await new Promise((resolve) => setImmediate(resolve));
-const left = process.getActiveResourcesInfo().filter((name) => /TCP|TLS|Timeout/.test(name));
-console.log(code, left);
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const left = () => process.getActiveResourcesInfo().filter((name) => /TCP|Timeout/.test(name));
+await turn();
+console.log(await waiting, left());
+
+const silent = createRegistryClient({ endpoint: () => process.env.SILENT });
+const connecting = silent.manifest(repository, "1.0").catch((error) => error.code);
+while (!left().includes("TCPSocketWrap")) await turn();
+await silent.close();
+await turn();
+console.log(await connecting, left());
 `;
 
 describe("a signal ends every wait at once", () => {
@@ -159,6 +167,12 @@ describe("close", () => {
   test("leaves nothing that keeps a process alive", async () => {
     const [registry, layer] = await withLayer();
     registry.faults.push({ on: { range: true }, do: "stall", after: 9 });
+    const mute = createServer((socket) => {
+      socket.on("error", () => undefined);
+    }).listen(0, "127.0.0.1");
+    onTestFinished(() => void mute.close());
+    await once(mute, "listening");
+    const { port } = mute.address() as AddressInfo;
     const child = spawn(
       process.execPath,
       ["--input-type=module", "-e", CLOSING_PROCESS],
@@ -168,6 +182,8 @@ describe("close", () => {
           ...process.env,
           HOST: registry.host,
           BLOB: JSON.stringify(layer),
+          // Takes the connection, but never answers the TLS handshake.
+          SILENT: `https://127.0.0.1:${port}`,
         },
         stdio: ["ignore", "pipe", "inherit"],
       },
@@ -175,7 +191,7 @@ describe("close", () => {
     const said = text(child.stdout);
     const [status] = await once(child, "exit");
     expect(status).toBe(0);
-    expect(await said).toBe("ABORTED []\n");
+    expect(await said).toBe("ABORTED []\nABORTED []\n");
   });
 
   test("even while a connection is being made", async () => {
@@ -204,16 +220,22 @@ describe("close", () => {
   });
 });
 
-test("many streams at once on one client", async () => {
+test("many streams at once on one client and one signal, without a warning of Node's", async () => {
   const [registry, layer] = await withLayer();
+  const warnings: Error[] = [];
+  const hear = (warning: Error) => warnings.push(warning);
+  process.on("warning", hear);
+  onTestFinished(() => void process.off("warning", hear));
   registry.faults.push({ do: "truncate", after: 100_000, times: 20 });
-  const client = connect();
+  const { signal } = new AbortController();
+  const client = connect({ signal });
   const streams = Array.from({ length: 40 }, () =>
-    collect(client.blob(repo(registry), layer)),
+    collect(client.blob(repo(registry), layer, { signal })),
   );
   for (const bytes of await Promise.all(streams)) {
     expect(bytes.equals(LAYER)).toBe(true);
   }
+  expect(warnings).toEqual([]);
 });
 
 test("the user agent is ours to choose", async () => {

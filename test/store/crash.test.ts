@@ -1,80 +1,128 @@
 // What a killed session leaves: at every step, another one finishes.
+import { execFile } from "node:child_process";
 import { chmod, mkdir, readdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { openStore } from "#store/index.js";
-import { fakeImage, stageAll, storeImage } from "./support/images.js";
-import { litter, newRoot, writing } from "./support/roots.js";
-import { type JobOptions, runSession } from "./support/sessions.js";
+import { type LayerRecord, openStore } from "#store/index.js";
+import {
+  type FakeImage,
+  fakeImage,
+  stageAll,
+  storeImage,
+} from "./support/images.js";
+import { layersIn, litter, newRoot, writing } from "./support/roots.js";
+import { type JobOptions, runSession, type Said } from "./support/sessions.js";
 
 const image = fakeImage("app", "one", "two");
 const { imageId } = image.image;
 const top = image.layers[1]!.chainId;
+
+/** Shares the lower layer. */
+const other = fakeImage("other", "one", "three");
 
 describe("a session that is killed", () => {
   it(
     "before any of its steps leaves a root that the next one completes",
     { timeout: 120_000 },
     async () => {
-      expect(await dieAtEveryStep({})).toBeGreaterThan(60);
+      expect(await dieAtEveryStep({})).toBeGreaterThan(70);
     },
   );
 
   it("while it takes layers back leaves such a root as well", async () => {
-    expect(await dieAtEveryStep({ fail: "committed" })).toBeGreaterThan(8);
+    const options = { fail: "committed", killFrom: "end" } as const;
+    expect(await dieAtEveryStep(options)).toBeGreaterThan(15);
   });
 
-  /** Resolves to the number of steps until a session came to its end. */
-  async function dieAtEveryStep(options: JobOptions): Promise<number> {
-    let step = 0;
-    let completed = false;
-    const lane = async (): Promise<void> => {
-      while (!completed) {
-        step += 1;
-        if (await dieAt(step, options)) completed = true;
-      }
-    };
-    // Each step is a process of its own: several at a time.
-    await Promise.all([lane(), lane(), lane()]);
-    return step;
-  }
-
-  /** True when there is no such step: the session came to its end. */
-  async function dieAt(step: number, options: JobOptions): Promise<boolean> {
-    const root = await newRoot();
-    const said = await runSession(root, image, { ...options, killAt: step });
-    const store = await openStore(root);
-
-    // What can be seen is whole.
-    if ((await store.references()).size > 0) {
-      expect(await store.imageConfig(imageId)).toBeDefined();
-      expect(await store.layerChain(top)).toHaveLength(2);
-    }
-    const warnings: string[] = [];
-    const onWarning = ({ code }: { code: string }): void => {
-      warnings.push(code);
-    };
-    await writing(
-      root,
-      async (writer) => {
-        for (const { chainId } of image.layers) {
-          if ((await store.layer(chainId)) === undefined) continue;
-          expect(await writer.claimLayer(chainId)).toHaveProperty("present");
-        }
-      },
-      { onWarning },
-    );
-    // A session without a result sweeps what was left, too.
-    expect(await litter(root)).toEqual([]);
-
-    await writing(root, (writer) => storeImage(writer, image), { onWarning });
-    expect(await store.reference("app:latest")).toBe(imageId);
-    expect(await store.layerChain(top)).toHaveLength(2);
-    expect(await litter(root)).toEqual([]);
-    expect(warnings).toEqual([]);
-    return said.some(({ event }) => event === "done");
-  }
+  it("while it takes back what another one left does so, too", async () => {
+    const steps = await everyStep(async (killAt) => {
+      const root = await newRoot();
+      await leave(root, image);
+      const options = { killFrom: "end", killAt } as const;
+      const said = await runSession(root, other, options);
+      await expectNextPulls(root);
+      return said;
+    });
+    expect(steps).toBeGreaterThan(5);
+  });
 });
+
+/** Puts the layers of an image into the store as a killed session does: for nobody. */
+async function leave(root: string, { layers }: FakeImage): Promise<void> {
+  await writing(root, async (writer) => {
+    writer.keepUnusedLayers();
+    await writer.commitLayers(await stageAll(writer, layers));
+  });
+}
+
+async function dieAtEveryStep(options: JobOptions): Promise<number> {
+  return await everyStep(async (killAt) => {
+    const root = await newRoot();
+    const said = await runSession(root, image, { ...options, killAt });
+    await expectNextPulls(root);
+    return said;
+  });
+}
+
+/** Runs sessions that are killed at the first step, the second, … Resolves to the number of steps until one came to its end. */
+async function everyStep(
+  run: (step: number) => Promise<Said[]>,
+): Promise<number> {
+  let step = 0;
+  let completed = false;
+  const lane = async (): Promise<void> => {
+    while (!completed) {
+      step += 1;
+      const said = await run(step);
+      if (said.some(({ event }) => event === "done")) completed = true;
+    }
+  };
+  // Each step is a process of its own: several at a time.
+  await Promise.all([lane(), lane(), lane()]);
+  return step;
+}
+
+/** What can be seen is whole; the same image makes use of it, another one removes it, and nothing is left over. */
+async function expectNextPulls(root: string): Promise<void> {
+  const copy = await newRoot();
+  await promisify(execFile)("cp", ["-a", root, copy]).catch(() => undefined);
+  const store = await openStore(root);
+  const stored = (await store.imageConfig(imageId)) !== undefined;
+  if ((await store.references()).has("app")) expect(stored).toBe(true);
+  if (stored) expect(await store.layerChain(top)).toHaveLength(2);
+  const warnings: string[] = [];
+  const onWarning = ({ code }: { code: string }): void => {
+    warnings.push(code);
+  };
+
+  const visible: LayerRecord[] = [];
+  for (const { chainId } of image.layers) {
+    const record = await store.layer(chainId);
+    if (record !== undefined) visible.push(record);
+  }
+  await writing(root, (writer) => storeImage(writer, image), { onWarning });
+  expect(await store.reference("app:latest")).toBe(imageId);
+  const chain = await store.layerChain(top);
+  expect(chain).toHaveLength(2);
+  for (const [index, record] of visible.entries()) {
+    expect(chain![index]).toEqual(record);
+  }
+  expect(await litter(root)).toEqual([]);
+
+  await writing(copy, (writer) => storeImage(writer, other), { onWarning });
+  expect(await layersIn(copy)).toEqual(
+    namesOf(stored ? [image, other] : [other]),
+  );
+  expect(await litter(copy)).toEqual([]);
+  expect(warnings).toEqual([]);
+}
+
+/** The names of their layers in `layerdb`. */
+function namesOf(images: readonly FakeImage[]): string[] {
+  const layers = images.flatMap(({ layers }) => layers);
+  return [...new Set(layers.map(({ chainId }) => chainId.slice(7)))].sort();
+}
 
 describe("leftovers", () => {
   it("of hostile archives are removed as well", async () => {

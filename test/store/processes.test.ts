@@ -6,7 +6,13 @@ import { describe, expect, it } from "vitest";
 import { openStore } from "#store/index.js";
 import * as libc from "#store/native/libc.js";
 import { fakeImage, stageAll, storeImage } from "./support/images.js";
-import { listing, litter, newRoot, writing } from "./support/roots.js";
+import {
+  layersIn,
+  listing,
+  litter,
+  newRoot,
+  writing,
+} from "./support/roots.js";
 import { ChildSession, runSession } from "./support/sessions.js";
 
 const image = fakeImage("app", "one", "two", "three");
@@ -94,6 +100,53 @@ describe("a session beside another", () => {
     expect(await litter(root)).toEqual([]);
   });
 
+  it("removes the layers that both fail to make an image of", async () => {
+    const root = await newRoot();
+    const first = new ChildSession(root, image, {
+      hold: "committed",
+      fail: "committed",
+    });
+    await first.saying("held");
+    await writing(root, async (writer) => {
+      expect(await stageAll(writer, image.layers)).toEqual([]);
+      first.release();
+      await first.end();
+      expect(await layersIn(root)).toHaveLength(3);
+    });
+    expect(await layersIn(root)).toEqual([]);
+    expect(await litter(root)).toEqual([]);
+  });
+
+  it("does not take back what the other has published", async () => {
+    const root = await newRoot();
+    const other = fakeImage("other", "one", "and more");
+    const first = new ChildSession(root, image, { hold: "committed" });
+    await first.saying("held");
+    await writing(root, (writer) => storeImage(writer, other));
+    expect(await layersIn(root)).toHaveLength(4);
+    first.release();
+    expect((await first.end()).at(-1)).toEqual({ event: "done" });
+    expect(await (await openStore(root)).layerChain(top)).toHaveLength(3);
+    expect(await litter(root)).toEqual([]);
+  });
+
+  it("does not take back what the other uses of a killed one", async () => {
+    const root = await newRoot();
+    const killed = new ChildSession(root, image, { hold: "committed" });
+    await killed.saying("held");
+    await killed.kill();
+    const other = fakeImage("other", "one", "and more");
+    await writing(root, async (writer) => {
+      expect(await stageAll(writer, image.layers.slice(0, 2))).toEqual([]);
+      await runSession(root, other);
+      // The third is nobody's.
+      expect(await layersIn(root)).toHaveLength(3);
+      await storeImage(writer, image);
+    });
+    expect(await (await openStore(root)).layerChain(top)).toHaveLength(3);
+    expect(await litter(root)).toEqual([]);
+  });
+
   it("loses no name when many are given at once", async () => {
     const root = await newRoot();
     const names = ["a", "b", "c", "d", "e", "f"];
@@ -115,6 +168,51 @@ describe("a session beside another", () => {
     first.release();
     expect((await first.end()).at(-1)).toEqual({ event: "done" });
     expect(await (await openStore(root)).layerChain(top)).toHaveLength(3);
+  });
+
+  it.each([
+    ["began alike", "begun"],
+    ["came further", "staged"],
+  ] as const)(
+    "leaves the root's beginnings to the last that fails, which %s",
+    async (_, hold) => {
+      const root = join(await newRoot(), "a/b");
+      const store = await openStore(root);
+      const failing = await store.beginWrite();
+      const second = new ChildSession(root, image, { hold, fail: "staged" });
+      await second.saying("held");
+      const third = new ChildSession(root, image, {
+        hold: "begun",
+        fail: "staged",
+      });
+      await third.saying("held");
+      await failing[Symbol.asyncDispose]();
+      second.release();
+      await second.end();
+      expect(await listing(join(root, "../.."))).not.toEqual([]);
+      third.release();
+      await third.end();
+      expect(await listing(join(root, "../.."))).toEqual([]);
+    },
+  );
+
+  it("keeps the root's beginnings where it succeeds after others failed", async () => {
+    const root = await newRoot();
+    const failing = await (await openStore(root)).beginWrite();
+    const second = new ChildSession(root, image, { hold: "begun" });
+    await second.saying("held");
+    await failing[Symbol.asyncDispose]();
+    second.release();
+    expect((await second.end()).at(-1)).toEqual({ event: "done" });
+    const reference = await newRoot();
+    await runSession(reference, image);
+    const paths = async (path: string): Promise<string[]> =>
+      (await listing(path))
+        .map((line) => line.replaceAll(/[0-9a-f]{64}|[A-Z2-7]{26}/g, "*"))
+        .map((line) => line.split(" ")[0]!)
+        .sort();
+    await writing(root, async () => undefined);
+    expect(await paths(root)).toEqual(await paths(reference));
   });
 
   it("leaves the root's beginnings to the other", async () => {

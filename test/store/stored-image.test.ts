@@ -70,6 +70,7 @@ describe("a stored image", () => {
       ["/volumes/metadata.db", '0600 ""'],
       ["/tpull", "0700 directory"],
       ["/tpull/staging", "0700 directory"],
+      ["/tpull/unused", "0700 directory"],
       ["/", "0710 directory"],
     ]);
     for (const [index, link] of links.entries()) {

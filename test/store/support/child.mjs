@@ -2,37 +2,40 @@
 // tests can kill it, stop it at a point, or run it as another user. It says one
 // JSON object a line; when told to hold, it goes on after a line on stdin.
 import fs from "node:fs";
-import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { gzipSync } from "node:zlib";
+import { intercept } from "./intercept.mjs";
 
 const job = JSON.parse(process.argv[2]);
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const say = (event) => fs.writeSync(1, `${JSON.stringify(event)}\n`);
 
-/** Counts the calls that change a filesystem and ends the process before one of them. */
-function killAt(call) {
-  let calls = 0;
-  const changing = ["mkdir", "rename", "symlink", "unlink", "rmdir", "open"];
-  for (const name of changing) {
-    const original = fs[`${name}Sync`];
-    fs[`${name}Sync`] = (...args) => {
-      const reads = name === "open" && !String(args[1]).startsWith("wx");
-      if (!reads && (calls += 1) === call) process.kill(process.pid, "SIGKILL");
-      return original(...args);
-    };
-  }
-  syncBuiltinESMExports();
-  process.on("exit", () => say({ event: "calls", calls }));
+let counting = job.killFrom !== "end";
+let calls = 0;
+/** Ends the process before the n-th operation that changes what is where. */
+function countDown() {
+  if (!counting) return;
+  calls += 1;
+  if (calls === job.killAt) process.kill(process.pid, "SIGKILL");
 }
-if (job.killAt !== undefined && job.fail === undefined) killAt(job.killAt);
+function record(operation) {
+  if (job.record) say({ event: "operation", operation });
+}
+if (job.record || job.killAt !== undefined) intercept(countDown, record);
 if (job.umask !== undefined) process.umask(job.umask);
 
 async function hold(at) {
   if (job.hold !== at) return;
   say({ event: "held", at });
   await lines.next();
+}
+
+function write(path, bytes) {
+  const file = fs.openSync(path, "wx", 0o644);
+  fs.writeSync(file, bytes);
+  fs.fchmodSync(file, 0o644);
+  fs.closeSync(file);
 }
 
 async function stage(writer, { chainId, diffId, parent, content }) {
@@ -43,12 +46,9 @@ async function stage(writer, { chainId, diffId, parent, content }) {
   if ("present" in claimed) return [];
   const { claim } = claimed;
   const file = join(claim.diffDirectory, "file");
-  fs.writeFileSync(file, content);
-  fs.chmodSync(file, 0o644);
-  fs.writeFileSync(
-    join(claim.writeSetDirectory, "tar-split.json.gz"),
-    gzipSync(""),
-  );
+  write(file, Buffer.from(content));
+  const record = join(claim.writeSetDirectory, "tar-split.json.gz");
+  write(record, gzipSync(""));
   return [{ claim, diffId, parent, size: content.length }];
 }
 
@@ -64,15 +64,13 @@ async function pull(store) {
     const records = await writer.commitLayers(staged);
     say({ event: "committed", count: records.length });
     await hold("committed");
-    if (job.fail === "committed") {
-      if (job.killAt !== undefined) killAt(job.killAt);
-      return;
-    }
+    if (job.fail === "committed") return;
     await writer.recordDistribution(job.origins);
     const { config, imageId, naming } = job.image;
     await writer.putImage({ config: Buffer.from(config), imageId });
     await writer.tagImage(imageId, naming);
   } finally {
+    counting = true;
     await writer[Symbol.asyncDispose]();
   }
 }

@@ -91,6 +91,11 @@ async function pathsBelow(path: string): Promise<string[]> {
   return [path, ...below.flat()];
 }
 
+/** The hexadecimal chain IDs of all layers in a root. */
+export async function layersIn(root: string): Promise<string[]> {
+  return (await names(join(root, "image/overlay2/layerdb/sha256"))).sort();
+}
+
 /** What does not belong in a root where no session runs: half-done things, and what nothing refers to. */
 export async function litter(root: string): Promise<string[]> {
   const found: string[] = [];
@@ -98,6 +103,7 @@ export async function litter(root: string): Promise<string[]> {
   const overlay = join(root, "overlay2");
   for (const path of [
     "tpull/staging",
+    "tpull/unused",
     "overlay2/.tpull-staging",
     "image/overlay2/layerdb/tmp",
   ]) {

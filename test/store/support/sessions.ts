@@ -11,18 +11,28 @@ export interface Said {
   readonly code?: string;
   readonly message?: string;
   readonly count?: number;
-  readonly calls?: number;
+  readonly operation?: Operation;
 }
+
+/** A call that changed the filesystem or flushed it, as intercept.mjs tells it. */
+export type Operation =
+  | { readonly op: "mkdir" | "create" | "remove"; readonly path: string }
+  | { readonly op: "write"; readonly path: string; readonly data: string }
+  | { readonly op: "rename"; readonly from: string; readonly to: string }
+  | { readonly op: "symlink"; readonly path: string; readonly target: string }
+  | { readonly op: "flush"; readonly path: string }
+  | { readonly op: "flushAll" };
 
 export interface JobOptions {
   readonly hold?: "begun" | "staged" | "committed";
   /** Ends the session normally at this point, without an image. */
   readonly fail?: "staged" | "committed";
-  /**
-   * SIGKILL before the n-th call that changes the filesystem, counted from 1;
-   * in a session that is to fail, from that point on.
-   */
+  /** SIGKILL before the n-th call that changes what is where in the filesystem, counted from 1. */
   readonly killAt?: number;
+  /** Where the count begins; default `start`. `end` is when the session is over and cleans up. */
+  readonly killFrom?: "start" | "end";
+  /** Says every {@link Operation}. */
+  readonly record?: boolean;
   readonly umask?: number;
   readonly user?: number;
   /** Put before node: `unshare -m …`. */

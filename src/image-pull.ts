@@ -4,6 +4,7 @@ import {
   type DiffId,
   type DistributionEntry,
   type ImageId,
+  type Store,
   TpullError,
   chainIds,
 } from "../store/index.js";
@@ -118,7 +119,10 @@ export class ImagePull {
     for (const record of (await store.layerChain(top)) ?? []) {
       const { diffId, chainId, cacheId, size } = record;
       const repository = canonicalRepository(this.#reference);
-      const [digest] = await store.originsOf(diffId, repository);
+      const [digest] = [
+        ...(await store.originsOf(diffId, repository)),
+        ...(await store.originsOf(diffId)),
+      ];
       if (digest === undefined) return undefined;
       layers.push({
         digest,
@@ -305,19 +309,24 @@ export class ImagePull {
     outcomes: readonly LayerOutcome[],
   ): Promise<DistributionEntry[]> {
     if (this.#wasComplete) return [];
+    const { store } = this.#session;
     const repository = canonicalRepository(this.#reference);
-    const proved: DistributionEntry[] = [];
+    const entries: DistributionEntry[] = [];
+    let inUse: Set<ChainId> | undefined;
     for (const [index, { digest }] of manifest.layers.entries()) {
-      const { record, fetched } = outcomes[index] as LayerOutcome;
-      const { diffId } = record;
-      if (
-        fetched === digest ||
-        (await this.#session.store.diffIdOf(digest)) === diffId
-      ) {
-        proved.push({ digest, diffId, repository });
+      const { record, blob } = outcomes[index] as LayerOutcome;
+      const { diffId, chainId } = record;
+      const noted = await store.diffIdOf(digest);
+      let proved = blob === digest || noted === diffId;
+      if (!proved && blob === undefined && noted === undefined) {
+        // A layer without an image is one that another tpull fetched for this
+        // image or one like it, and did not come to note.
+        inUse ??= await layersInUse(store);
+        proved = !inUse.has(chainId);
       }
+      if (proved) entries.push({ digest, diffId, repository });
     }
-    return proved;
+    return entries;
   }
 
   result(
@@ -343,8 +352,7 @@ export class ImagePull {
           compressedSize: descriptor.size,
           size: outcome.record.size,
           source:
-            outcome.fetched === undefined ||
-            outcome.fetched === descriptor.digest
+            outcome.blob === undefined || outcome.blob === descriptor.digest
               ? outcome.source
               : "reused",
         };
@@ -373,6 +381,19 @@ export class ImagePull {
 /** An image's ID is the digest of its config. */
 function imageIdOf({ manifest }: ResolvedImage): ImageId {
   return manifest.config.digest as string as ImageId;
+}
+
+/** The layers of all images that have a name. */
+async function layersInUse(store: Store): Promise<Set<ChainId>> {
+  const found = new Set<ChainId>();
+  for (const names of (await store.references()).values()) {
+    for (const imageId of new Set(names.values())) {
+      const bytes = await store.imageConfig(imageId);
+      const config = bytes && parseStoredConfig(bytes);
+      for (const chainId of chainIds(config?.diffIds ?? [])) found.add(chainId);
+    }
+  }
+  return found;
 }
 
 function parseStoredConfig(bytes: Buffer): ImageConfig | undefined {

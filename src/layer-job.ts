@@ -46,7 +46,7 @@ export interface LayerJobContext {
   /** Layers in flight. */
   readonly limit: LimitFunction;
   readonly queue: CommitQueue;
-  /** A layer with the same tar that is, or is about to be, in the store. */
+  /** A layer of the same blob that is, or is about to be, in the store. */
   twinOf(job: LayerJob): Promise<LayerRecord | undefined>;
   /** Whether the run ends when this layer does, so that it should have two threads. */
   isCritical(job: LayerJob): boolean;
@@ -74,7 +74,7 @@ const WARNINGS = {
 export class LayerJob {
   readonly chainId: ChainId;
   readonly diffId: DiffId;
-  /** An earlier job with the same tar. Jobs wait for earlier ones only, so that none waits for itself. */
+  /** An earlier job with the same blob. Jobs wait for earlier ones only, so that none waits for itself. */
   readonly twin: LayerJob | undefined;
   /** Settles when the layer is visible, or will not be. */
   readonly outcome: Promise<LayerJobOutcome>;
@@ -114,7 +114,12 @@ export class LayerJob {
     this.outcome.catch(() => undefined);
   }
 
-  /** Bytes of the blob. */
+  /** Of the blob that is fetched. */
+  get digest(): Digest {
+    return this.#source.descriptor.digest;
+  }
+
+  /** Bytes of that blob. */
   get size(): number {
     return this.#source.descriptor.size;
   }
@@ -245,7 +250,7 @@ export class LayerJob {
     return writer.claimLayer(this.chainId, {
       signal: this.#audience.signal,
       onWait: () => {
-        const reason = `another tpull is fetching layer ${shortId(this.#source.descriptor.digest)}`;
+        const reason = `another tpull is fetching layer ${shortId(this.digest)}`;
         this.#audience.tell((listener) => listener.waiting(reason));
         onWait?.();
       },
@@ -263,9 +268,7 @@ export class LayerJob {
       this.#audience.signal,
     );
     const { source } = staged;
-    return source === "fetched"
-      ? { record, source, fetched: this.#source.descriptor.digest }
-      : { record, source };
+    return { record, source, blob: this.digest };
   }
 
   async #stage(
@@ -314,7 +317,7 @@ export class LayerJob {
   async #stageAgain(): Promise<StagedJob | Present> {
     this.#resumed = false;
     this.#bytes = 0;
-    const layer = shortId(this.#source.descriptor.digest);
+    const layer = shortId(this.digest);
     const reason = `layer ${layer} did not come together; from the beginning`;
     this.#audience.tell((listener) => listener.retry(1, 0, reason));
     const claimed = await this.#claim();
@@ -397,7 +400,7 @@ export class LayerJob {
   }
 
   #warn({ warnings }: Staged): void {
-    const layer = shortId(this.#source.descriptor.digest);
+    const layer = shortId(this.digest);
     for (const { kind, count, example } of warnings) {
       const [code, what] = WARNINGS[kind];
       const more = count > 1 ? ` and ${count - 1} more` : "";

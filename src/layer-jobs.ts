@@ -6,7 +6,6 @@
 import pLimit from "p-limit";
 import {
   type ChainId,
-  type DiffId,
   type Digest,
   type LayerRecord,
   type Stager,
@@ -41,8 +40,8 @@ export class LayerJobs {
   readonly #cores: number;
   readonly #context: LayerJobContext;
   readonly #jobs = new Map<ChainId, LayerJob>();
-  /** The first job of a diff ID, which later ones copy from. */
-  readonly #byDiffId = new Map<DiffId, LayerJob>();
+  /** The first job of a tar in a blob, which later ones copy from. */
+  readonly #byContent = new Map<string, LayerJob>();
 
   constructor(options: LayerJobsOptions) {
     const { store, writer, client, stager, early } = options;
@@ -118,16 +117,17 @@ export class LayerJobs {
   }
 
   #add(request: LayerRequest): LayerJob {
-    const { chainId, diffId } = request;
-    const twin = this.#byDiffId.get(diffId);
+    const { chainId, diffId, descriptor } = request;
+    const content = `${diffId} ${descriptor.digest}`;
+    const twin = this.#byContent.get(content);
     const job = new LayerJob(request, twin, this.#context);
     this.#context.queue.expect(chainId);
     this.#jobs.set(chainId, job);
-    if (twin === undefined) this.#byDiffId.set(diffId, job);
+    if (twin === undefined) this.#byContent.set(content, job);
     // A later image of this run may ask for a layer that failed.
     job.outcome.catch(() => {
       this.#jobs.delete(chainId);
-      if (this.#byDiffId.get(diffId) === job) this.#byDiffId.delete(diffId);
+      if (this.#byContent.get(content) === job) this.#byContent.delete(content);
     });
     return job;
   }
@@ -143,15 +143,20 @@ export class LayerJobs {
     return found;
   }
 
-  async #twinOf({ diffId, twin }: LayerJob): Promise<LayerRecord | undefined> {
-    if (twin !== undefined) {
-      return twin.outcome.then(
-        ({ record }) => record,
-        () => undefined,
-      );
-    }
-    // Looking through all layers is worth it only where a trace says there is one.
-    if ((await this.#store.originsOf(diffId)).length === 0) return undefined;
+  /**
+   * A layer that the store can copy instead of fetching the blob. That the blob
+   * has that layer's tar must be known, here or from an earlier pull: a
+   * manifest alone is no proof.
+   */
+  async #twinOf({
+    diffId,
+    digest,
+    twin,
+  }: LayerJob): Promise<LayerRecord | undefined> {
+    const outcome = await twin?.outcome.catch(() => undefined);
+    if (outcome?.blob === digest) return outcome.record;
+    if ((await this.#store.diffIdOf(digest)) !== diffId) return undefined;
+    if (outcome !== undefined) return outcome.record;
     const [stored] = await this.#store.chainsOf(diffId);
     return stored === undefined ? undefined : this.#store.layer(stored);
   }

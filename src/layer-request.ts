@@ -37,8 +37,8 @@ export interface LayerListener {
 export interface LayerOutcome {
   readonly record: LayerRecord;
   readonly source: LayerSource;
-  /** The blob that was fetched and found to be this layer. */
-  readonly fetched?: Digest;
+  /** The blob that has proved to be this layer; absent when only the manifest says so. */
+  readonly blob?: Digest;
   /** Received from the network; counted for one of the images that share the layer. */
   readonly bytes: number;
 }

@@ -31,8 +31,10 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const { write } = options;
   const image = await buildDemoImage();
   const server = await startRegistryServer({ content: image.content });
+  /** A folder of our own, as long as there is nothing in it to look at. */
+  let litter: string | undefined;
   try {
-    const root = options.root ?? (await temporaryRoot());
+    const root = options.root ?? (litter = await temporaryRoot());
     const reference = `${server.host}/${image.repository}:${image.tag}`;
     write(
       `An embedded registry serves a small image at ${server.url}\n` +
@@ -49,10 +51,12 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     });
     const [result] = results;
     if (result === undefined) return 1;
+    litter = undefined;
     write(`\n${await explain(root, result)}`);
     if (options.root === undefined) write(`\nRemove it with: rm -r ${root}\n`);
     return 0;
   } finally {
+    if (litter !== undefined) await rm(litter, { recursive: true });
     await server.close();
   }
 }

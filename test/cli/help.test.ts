@@ -32,7 +32,8 @@ Options:
                        \${XDG_DATA_HOME:-~/.local/share}/tpull otherwise)
       --platform P     os/arch[/variant] of the image to choose (default: this
                        machine's)
-      --concurrency N  layers in flight at once, 1 to 64 (default: 4)
+      --concurrency N  layers in flight at once, 1 to 64 (default: one more than
+                       cores, 3 to 8)
   -q, --quiet          print only the canonical name of each image (and errors)
       --progress MODE  auto, tty (bars), plain (docker's transcript), json (one
                        event a line), or none (results only) (default: auto: tty

@@ -11,6 +11,7 @@ import {
   type Stager,
   type Store,
   type StoreWriter,
+  abortedError,
 } from "../store/index.js";
 import { CommitQueue } from "./commit-queue.js";
 import type { EarlyBlobs } from "./early-blob.js";
@@ -84,6 +85,8 @@ export class LayerJobs {
     }
     try {
       const outcomes = await Promise.all(shares.map(({ job }) => job.outcome));
+      // A commit under way is not stopped, but an image that was is not stored.
+      if (requests.some(({ signal }) => signal.aborted)) throw abortedError();
       return shares.map((share, index) =>
         outcomeFor(share, outcomes[index] as LayerJobOutcome),
       );

@@ -472,6 +472,10 @@ export class LayerTree {
    */
   #clear(name: CleanName, parent: OpenDirectory): boolean {
     const whiteout = this.#whiteouts.has(name.path);
+    // Without links a path has one name, so a directory that is not known was
+    // made in passing. With links it may have been listed by another one.
+    const unlisted =
+      !this.#directories.has(name.path) && !this.#walk.followedLinks;
     const at = Buffer.concat([
       Buffer.from(`/proc/self/fd/${parent.fd}/`),
       Buffer.from(name.parts.at(-1) ?? "", "latin1"),
@@ -491,7 +495,7 @@ export class LayerTree {
       );
     }
     if (removed.ways) this.#walk.forget();
-    return !whiteout;
+    return !whiteout && !(removed.directory && unlisted);
   }
 
   #isDirectory(parent: OpenDirectory, base: Buffer): boolean {

@@ -10,6 +10,8 @@ import { failure, shownName } from "./syscall-failure.js";
 export interface Removed {
   /** Bytes that no longer count towards the layer's size. */
   readonly bytes: number;
+  /** It was a directory. */
+  readonly directory: boolean;
   /** Ways through the tree may have changed: a directory or a link was among it. */
   readonly ways: boolean;
   /** A symbolic link was among it. */
@@ -30,6 +32,7 @@ export function removeReplaced(
   name: string,
   gone: (name: string) => void,
 ): Removed {
+  let directory = false;
   let bytes = 0;
   let ways = false;
   let links = false;
@@ -42,6 +45,7 @@ export function removeReplaced(
       }
       rmdirSync(path);
       ways = true;
+      directory = path === at;
     } else {
       if (stats.isFile() && stats.size > 0) throw lostContent(name);
       unlinkSync(path);
@@ -60,7 +64,7 @@ export function removeReplaced(
     const { errno } = error as NodeJS.ErrnoException;
     throw errno === undefined ? error : failure(errno, "unlink", name);
   }
-  return { bytes, ways, links };
+  return { directory, bytes, ways, links };
 }
 
 function lostContent(name: string): TpullError {

@@ -8,6 +8,7 @@ import { type LayerRecord, openStore } from "#store/index.js";
 import {
   type FakeImage,
   fakeImage,
+  leaveLayers,
   stageAll,
   storeImage,
 } from "./support/images.js";
@@ -21,14 +22,10 @@ const top = image.layers[1]!.chainId;
 /** Shares the lower layer. */
 const other = fakeImage("other", "one", "three");
 
-describe("a session that is killed", () => {
-  it(
-    "before any of its steps leaves a root that the next one completes",
-    { timeout: 120_000 },
-    async () => {
-      expect(await dieAtEveryStep({})).toBeGreaterThan(70);
-    },
-  );
+describe("a session that is killed", { timeout: 120_000 }, () => {
+  it("before any of its steps leaves a root that the next one completes", async () => {
+    expect(await dieAtEveryStep({})).toBeGreaterThan(70);
+  });
 
   it("while it takes layers back leaves such a root as well", async () => {
     const options = { fail: "committed", killFrom: "end" } as const;
@@ -38,7 +35,7 @@ describe("a session that is killed", () => {
   it("while it takes back what another one left does so, too", async () => {
     const steps = await everyStep(async (killAt) => {
       const root = await newRoot();
-      await leave(root, image);
+      await writing(root, (writer) => leaveLayers(writer, image));
       const options = { killFrom: "end", killAt } as const;
       const said = await runSession(root, other, options);
       await expectNextPulls(root);
@@ -47,14 +44,6 @@ describe("a session that is killed", () => {
     expect(steps).toBeGreaterThan(5);
   });
 });
-
-/** Puts the layers of an image into the store as a killed session does: for nobody. */
-async function leave(root: string, { layers }: FakeImage): Promise<void> {
-  await writing(root, async (writer) => {
-    writer.keepUnusedLayers();
-    await writer.commitLayers(await stageAll(writer, layers));
-  });
-}
 
 async function dieAtEveryStep(options: JobOptions): Promise<number> {
   return await everyStep(async (killAt) => {

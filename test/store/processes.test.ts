@@ -169,64 +169,6 @@ describe("a session beside another", () => {
     expect((await first.end()).at(-1)).toEqual({ event: "done" });
     expect(await (await openStore(root)).layerChain(top)).toHaveLength(3);
   });
-
-  it.each([
-    ["began alike", "begun"],
-    ["came further", "staged"],
-  ] as const)(
-    "leaves the root's beginnings to the last that fails, which %s",
-    async (_, hold) => {
-      const root = join(await newRoot(), "a/b");
-      const store = await openStore(root);
-      const failing = await store.beginWrite();
-      const second = new ChildSession(root, image, { hold, fail: "staged" });
-      await second.saying("held");
-      const third = new ChildSession(root, image, {
-        hold: "begun",
-        fail: "staged",
-      });
-      await third.saying("held");
-      await failing[Symbol.asyncDispose]();
-      second.release();
-      await second.end();
-      expect(await listing(join(root, "../.."))).not.toEqual([]);
-      third.release();
-      await third.end();
-      expect(await listing(join(root, "../.."))).toEqual([]);
-    },
-  );
-
-  it("keeps the root's beginnings where it succeeds after others failed", async () => {
-    const root = await newRoot();
-    const failing = await (await openStore(root)).beginWrite();
-    const second = new ChildSession(root, image, { hold: "begun" });
-    await second.saying("held");
-    await failing[Symbol.asyncDispose]();
-    second.release();
-    expect((await second.end()).at(-1)).toEqual({ event: "done" });
-    const reference = await newRoot();
-    await runSession(reference, image);
-    const paths = async (path: string): Promise<string[]> =>
-      (await listing(path))
-        .map((line) => line.replaceAll(/[0-9a-f]{64}|[A-Z2-7]{26}/g, "*"))
-        .map((line) => line.split(" ")[0]!)
-        .sort();
-    await writing(root, async () => undefined);
-    expect(await paths(root)).toEqual(await paths(reference));
-  });
-
-  it("leaves the root's beginnings to the other", async () => {
-    const root = await newRoot();
-    const store = await openStore(root);
-    const failing = await store.beginWrite();
-    await stageAll(failing, image.layers.slice(0, 1));
-    const other = new ChildSession(root, image, { hold: "begun" });
-    await other.saying("held");
-    await failing[Symbol.asyncDispose]();
-    other.release();
-    expect((await other.end()).at(-1)).toEqual({ event: "done" });
-    expect(await store.layerChain(top)).toHaveLength(3);
-  });
 });
 
 describe("a dockerd on the root", () => {

@@ -1,16 +1,10 @@
 // Sessions that end without an image, and what the store does not accept.
 import { chmod, lstat, mkdir, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { digestOf, type ImageId, openStore } from "#store/index.js";
 import { fakeImage, stage, stageAll, storeImage } from "./support/images.js";
-import {
-  layersIn,
-  listing,
-  litter,
-  newRoot,
-  writing,
-} from "./support/roots.js";
+import { listing, litter, newRoot, writing } from "./support/roots.js";
 
 const driver = "image/overlay2";
 
@@ -53,80 +47,6 @@ describe("an unfinished session", () => {
       await writer.commitLayers(await stageAll(writer, image.layers));
     });
     expect(await listing(root)).toEqual([]);
-  });
-
-  it("leaves those layers to the next one when asked to", async () => {
-    const root = await newRoot();
-    await leave(root);
-    expect(await layersIn(root)).toHaveLength(2);
-    await writing(root, async (writer) => {
-      expect(await stageAll(writer, image.layers)).toEqual([]);
-      await storeImage(writer, image);
-    });
-    expect(await layersIn(root)).toHaveLength(2);
-    await writing(root, async () => undefined);
-    expect(await layersIn(root)).toHaveLength(2);
-    expect(await litter(root)).toEqual([]);
-  });
-
-  it("takes back what the one before left, also when it used that", async () => {
-    const root = await newRoot();
-    await leave(root);
-    await writing(root, async (writer) => {
-      expect(await stageAll(writer, image.layers)).toEqual([]);
-    });
-    expect(await layersIn(root)).toEqual([]);
-    expect(await litter(root)).toEqual([]);
-  });
-
-  /** Puts the image's layers into the store and leaves them there. */
-  async function leave(root: string): Promise<void> {
-    await writing(root, async (writer) => {
-      writer.keepUnusedLayers();
-      await writer.commitLayers(await stageAll(writer, image.layers));
-    });
-  }
-
-  const top = image.layers[1]!;
-  it.each([
-    [
-      "an image that a daemon pulled",
-      `${driver}/imagedb/content/sha256/${image.image.imageId.slice(7)}`,
-      image.image.config,
-      2,
-    ],
-    ["a container", `${driver}/layerdb/mounts/c/parent`, top.chainId, 2],
-    ["a container below", `${driver}/layerdb/mounts/c/parent`, top.parent!, 1],
-    ["a build", "buildkit/snapshots.db", `\0${top.chainId}\0`, 2],
-    ["a build below", "buildkit/snapshots.db", `\0${top.parent!}\0`, 1],
-  ])(
-    "takes back nothing that %s relies on",
-    async (_, path, content, staying) => {
-      const root = await newRoot();
-      await leave(root);
-      await mkdir(join(root, dirname(path)), { recursive: true });
-      await writeFile(join(root, path), content);
-      for (let session = 0; session < 2; session += 1) {
-        await writing(root, async () => undefined);
-        expect(await layersIn(root)).toHaveLength(staying);
-      }
-      await rm(join(root, path));
-      await writing(root, async () => undefined);
-      // What an image has used is dockerd's to remove with the image.
-      const forDockerd = path.includes("imagedb");
-      expect(await layersIn(root)).toHaveLength(forDockerd ? 2 : 0);
-      expect(await litter(root)).toEqual([]);
-    },
-  );
-
-  it("takes back a layer that was damaged since", async () => {
-    const root = await newRoot();
-    await leave(root);
-    const base = image.layers[0]!.chainId.slice(7);
-    await rm(join(root, driver, "layerdb/sha256", base, "diff"));
-    await writing(root, async () => undefined);
-    expect(await layersIn(root)).toEqual([]);
-    expect(await litter(root)).toEqual([]);
   });
 
   it("takes back only what failed when one of two images was stored", async () => {

@@ -282,9 +282,12 @@ it("any cut of the input gives the same", () => {
         const tar = archive(members, { end: tail });
         const { seen, again, ...wanted } = read(tar);
         const cut = readArchive(pieces(tar, lengths));
-        expect(cut).toEqual({ seen, again, ...wanted });
+        expect(cut.seen.equals(seen) && cut.again.equals(again)).toBe(true);
+        expect(JSON.stringify({ ...cut, seen: 0, again: 0 })).toBe(
+          JSON.stringify({ ...wanted, seen: 0, again: 0 }),
+        );
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 100 },
   );
 });

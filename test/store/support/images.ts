@@ -110,3 +110,12 @@ export async function storeImage(
   await writer.tagImage(image.imageId, image.naming);
   return records;
 }
+
+/** Puts the layers of an image into the store as a killed session leaves them: for nobody. */
+export async function leaveLayers(
+  writer: StoreWriter,
+  { layers }: FakeImage,
+): Promise<void> {
+  writer.keepUnusedLayers();
+  await writer.commitLayers(await stageAll(writer, layers));
+}

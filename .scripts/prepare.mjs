@@ -33,7 +33,9 @@ function run(command, args) {
 
 const wanted = Math.max(mtime("package-lock.json"), mtime("package.json"));
 if (mtime("node_modules/.package-lock.json") < wanted) {
-  run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund"]);
+  // No package here needs its install script: native parts come prebuilt.
+  const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+  run("npm", ["ci", "--include=dev", "--ignore-scripts", ...quiet]);
 }
 
 const sources = Math.max(

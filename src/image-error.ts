@@ -1,5 +1,6 @@
-/** Failures of one image, in messages that can stand alone. */
-import { TpullError } from "../store/index.js";
+/** Failures of one image or layer, in messages that can stand alone. */
+import { TpullError, isTpullError } from "../store/index.js";
+import type { BlobSource } from "./layer-request.js";
 import { type Reference, canonicalRepository } from "./reference.js";
 
 /**
@@ -42,4 +43,19 @@ function withoutName(message: string, reference: Reference): string {
   if (rest.startsWith("@")) return `the manifest ${rest.slice(1)}`;
   if (rest.startsWith(" ")) return `the repository${rest}`;
   return rest.replace(/^[:,] /, "");
+}
+
+/** The error with the layer it is about, which the stages below do not know. */
+export function inLayer(
+  error: unknown,
+  { digest, size }: BlobSource["descriptor"],
+): unknown {
+  if (!isTpullError(error) || error.code === "ABORTED") return error;
+  if (error.details.layer !== undefined) return error;
+  return new TpullError(error.code, `layer ${digest}: ${error.message}`, {
+    hint: error.hint,
+    cause: error.cause,
+    retryable: error.retryable,
+    details: { ...error.details, layer: digest, size },
+  });
 }

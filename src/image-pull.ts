@@ -1,23 +1,16 @@
 /** The steps that take one image from its reference to its name in the store. */
 import {
   type ChainId,
-  type DiffId,
   type DistributionEntry,
   type ImageId,
-  type Store,
   TpullError,
   chainIds,
 } from "../store/index.js";
 import type { EarlyOrder } from "./early-blob.js";
-import type { LayerResult, PullResult } from "./events.js";
-import { type ImageConfig, parseImageConfig } from "./image-config.js";
+import type { PullResult } from "./events.js";
+import type { ImageConfig } from "./image-config.js";
 import type { LayerListener, LayerOutcome } from "./layer-request.js";
-import {
-  type Platform,
-  formatPlatform,
-  normalizePlatform,
-  platformMatches,
-} from "./platform.js";
+import { formatPlatform, platformMatches } from "./platform.js";
 import type { PullSession } from "./pull-session.js";
 import {
   type Reference,
@@ -29,6 +22,12 @@ import {
 import type { CallOptions } from "./registry/client.js";
 import type { Descriptor } from "./registry/manifest.js";
 import type { ResolvedImage } from "./resolve-image.js";
+import {
+  layersInUse,
+  parseStoredConfig,
+  samePlatform,
+  storedLayers,
+} from "./stored-image.js";
 
 /** One image on its way. */
 export class ImagePull {
@@ -93,7 +92,8 @@ export class ImagePull {
       );
       if (named !== imageId) return undefined;
     }
-    const layers = await this.#storedLayers(config.diffIds);
+    const repository = canonicalRepository(reference);
+    const layers = await storedLayers(store, config.diffIds, repository);
     if (layers === undefined) return undefined;
     this.#emitPulling(digest);
     return {
@@ -106,35 +106,6 @@ export class ImagePull {
       layers,
       bytesFetched: 0,
     };
-  }
-
-  /** The image's layers as the store has them; undefined unless it has all, and knows where they came from. */
-  async #storedLayers(
-    diffIds: readonly DiffId[],
-  ): Promise<LayerResult[] | undefined> {
-    const { store } = this.#session;
-    const top = chainIds(diffIds).at(-1);
-    if (top === undefined) return [];
-    const layers: LayerResult[] = [];
-    for (const record of (await store.layerChain(top)) ?? []) {
-      const { diffId, chainId, cacheId, size } = record;
-      const repository = canonicalRepository(this.#reference);
-      const [digest] = [
-        ...(await store.originsOf(diffId, repository)),
-        ...(await store.originsOf(diffId)),
-      ];
-      if (digest === undefined) return undefined;
-      layers.push({
-        digest,
-        diffId,
-        chainId,
-        cacheId,
-        compressedSize: 0,
-        size,
-        source: "reused",
-      });
-    }
-    return layers.length === diffIds.length ? layers : undefined;
   }
 
   announce(resolved: ResolvedImage): void {
@@ -383,30 +354,6 @@ function imageIdOf({ manifest }: ResolvedImage): ImageId {
   return manifest.config.digest as string as ImageId;
 }
 
-/** The layers of all images that have a name. */
-async function layersInUse(store: Store): Promise<Set<ChainId>> {
-  const found = new Set<ChainId>();
-  for (const names of (await store.references()).values()) {
-    for (const imageId of new Set(names.values())) {
-      const bytes = await store.imageConfig(imageId);
-      const config = bytes && parseStoredConfig(bytes);
-      for (const chainId of chainIds(config?.diffIds ?? [])) found.add(chainId);
-    }
-  }
-  return found;
-}
-
-function parseStoredConfig(bytes: Buffer): ImageConfig | undefined {
-  try {
-    const { rootfs } = JSON.parse(bytes.toString("utf8")) as {
-      rootfs?: { diff_ids?: unknown[] | null };
-    };
-    return parseImageConfig(bytes, rootfs?.diff_ids?.length ?? 0);
-  } catch {
-    return undefined;
-  }
-}
-
 function wire({
   os,
   architecture,
@@ -414,14 +361,4 @@ function wire({
   osVersion,
 }: ImageConfig): Record<string, unknown> {
   return { os, architecture, variant, "os.version": osVersion };
-}
-
-/** A config may spell its platform otherwise, and old ones leave out the variant. */
-function samePlatform(config: ImageConfig, wanted: Platform): boolean {
-  const { os, architecture, variant } = normalizePlatform(config);
-  return (
-    os === wanted.os &&
-    architecture === wanted.architecture &&
-    (config.variant === undefined || (variant ?? "") === (wanted.variant ?? ""))
-  );
 }

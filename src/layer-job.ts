@@ -15,16 +15,15 @@ import {
   type Stager,
   type Store,
   type StoreWriter,
-  TpullError,
   abortedError,
   isTpullError,
   shortId,
 } from "../store/index.js";
 import type { CommitQueue } from "./commit-queue.js";
+import { inLayer } from "./image-error.js";
 import type { EarlyBlobs, EarlyListener } from "./early-blob.js";
 import type { LayerSource } from "./events.js";
 import {
-  type BlobSource,
   LayerAudience,
   type LayerOutcome,
   type LayerRequest,
@@ -424,18 +423,3 @@ const OUR_OWN = new Set([
   "ROOT_NOT_WRITABLE",
   "STORE_IO_FAILED",
 ]);
-
-/** The error with the layer it is about, which the stages below do not know. */
-function inLayer(
-  error: unknown,
-  { digest, size }: BlobSource["descriptor"],
-): unknown {
-  if (!isTpullError(error) || error.code === "ABORTED") return error;
-  if (error.details.layer !== undefined) return error;
-  return new TpullError(error.code, `layer ${digest}: ${error.message}`, {
-    hint: error.hint,
-    cause: error.cause,
-    retryable: error.retryable,
-    details: { ...error.details, layer: digest, size },
-  });
-}

@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 /** Entries of one folder that are drawn; more are counted. */
 const MOST_ENTRIES = 12;
-/** Inside a layer a look is enough. */
-const MOST_DEPTH = 6;
+/** Deep enough for any layer that is worth drawing. */
+const MOST_DEPTH = 16;
 
 /** Lines without a final newline but the last one. */
 export async function treeText(root: string): Promise<string> {

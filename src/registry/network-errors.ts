@@ -116,6 +116,14 @@ function tlsKind(code: string, url: URL, message: string): Kind {
       retryable: false,
     };
   }
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
+    return {
+      code: "TLS_ERROR",
+      what: `TLS failed: ${url.host} answers with a certificate for another name (${code})`,
+      hint: "Check the registry's name; a proxy or a portal on the way may have answered in its place.",
+      retryable: false,
+    };
+  }
   return {
     code: "TLS_ERROR",
     what: `TLS failed: ${serverWords(message, 160)} (${code})`,

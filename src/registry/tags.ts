@@ -22,7 +22,7 @@ export async function withNearTags(
   const near = nearest(tag, await listTags(session, repository, signal));
   if (near.length === 0) return error;
   return new TpullError(error.code, error.message, {
-    hint: `Near that are: ${near.join(", ")}.`,
+    hint: `Tags close to it: ${near.join(", ")}.`,
     cause: error.cause,
     details: { ...error.details, nearTags: near },
   });

@@ -10,6 +10,7 @@ import { lockSection } from "#store/lock.js";
 import { chainIdsOf, imageOf, type Image } from "../helpers/image-builder.js";
 import { removeTree, run } from "../helpers/run.js";
 import { listing, newRoot } from "../store/support/roots.js";
+import { expectEvents } from "./support/event-schema.js";
 import { bigLayer, smallImage, smallLayer } from "./support/layers.js";
 import { failureOf, publish, pulling, serve } from "./support/pulls.js";
 import { seedRoot } from "./support/refused.js";
@@ -165,18 +166,13 @@ describe("a pull that is stopped", () => {
     const name = publish(registry, "app:1", IMAGE);
     const { layout } = await openStore(seed);
     // Taken when the pull is about to commit, given back when it is stopped.
-    let lock: Awaited<ReturnType<typeof lockSection>> | undefined;
-    let taken: Promise<void> | undefined;
+    let lock: ReturnType<typeof lockSection> | undefined;
     const isTime = (event: PullEvent): boolean => {
-      if (isLayer(1, "extracting")(event)) {
-        taken = lockSection(layout.tpull).then((file) => {
-          lock = file;
-        });
-      }
+      if (isLayer(1, "extracting")(event)) lock = lockSection(layout.tpull);
       return isLayer(2, "staged")(event) || isLayer(1, "staged")(event);
     };
     await expectStopped(name, seed, isTime, {}, () => {
-      void taken?.then(() => lock?.close());
+      void lock?.then((file) => file.close());
     });
   });
 
@@ -197,7 +193,7 @@ describe("a pull that is stopped", () => {
 
   it("at any of its events either is done or leaves nothing", async () => {
     const registry = await serve();
-    const image = smallImage(["a", "b", "c"]);
+    const image = smallImage(["a", "b"]);
     const name = publish(registry, "app:1", image);
     const repository = `${registry.host}/app`;
     let outcome = "";
@@ -213,7 +209,10 @@ describe("a pull that is stopped", () => {
           if (seen === moment) controller.abort();
         },
       }).then(
-        () => "pulled",
+        ({ events }) => {
+          expectEvents(events);
+          return "pulled";
+        },
         (error: { code: string }) => error.code,
       );
       if (outcome === "pulled") {

@@ -6,7 +6,7 @@ import { bigLayer, smallImage, smallLayer } from "./support/layers.js";
 import { imageOf } from "../helpers/image-builder.js";
 import { publish, serve } from "./support/pulls.js";
 import { RunningPull } from "./support/running.js";
-import { expectImage, expectSound } from "./support/stored.js";
+import { expectSound } from "./support/stored.js";
 
 const short = (digest: string): string => digest.slice(7, 19);
 
@@ -135,23 +135,4 @@ describe("tpull demo", () => {
     expect(stdout).toContain("Status: Downloaded newer image for 127.0.0.1:");
     await expectSound(root);
   });
-});
-
-it("an image for each of several processes is there in the end", async () => {
-  const registry = await serve();
-  const root = await newRoot();
-  const image = smallImage(["a", "b", "c"]);
-  const name = publish(registry, "app:1", image);
-  const both = await Promise.all([
-    tpull(["-q", "--root", root, name]),
-    tpull(["-q", "--root", root, name]),
-  ]);
-  for (const { code, stdout } of both) {
-    expect({ code, stdout }).toEqual({ code: 0, stdout: `${name}\n` });
-  }
-  await expectSound(root);
-  await expectImage(root, image, `${registry.host}/app`, [
-    name,
-    `${registry.host}/app@${image.manifest.digest}`,
-  ]);
 });

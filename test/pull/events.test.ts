@@ -100,13 +100,12 @@ describe("events", () => {
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    for (const { schema, time } of lines) {
+    const events = lines.map(({ schema, time, ...event }) => {
       expect(schema).toBe(EVENT_SCHEMA);
       expect(new Date(String(time)).toISOString()).toBe(time);
-    }
-    expectEvents(
-      lines.map(({ schema: _, time: __, ...event }) => event as PullEvent),
-    );
+      return event as PullEvent;
+    });
+    expectEvents(events);
   });
 });
 

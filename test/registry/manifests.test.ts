@@ -250,12 +250,12 @@ describe("a tag that does not exist", () => {
       message: expect.stringContaining(
         `${registry.host}/team/app has no tag 1.2.5`,
       ),
-      hint: "Near that are: 1.2, 1.2.3, 1.2.4.",
+      hint: "Tags close to it: 1.2, 1.2.3, 1.2.4.",
       details: { nearTags: ["1.2", "1.2.3", "1.2.4"] },
     });
     const missing = connect().manifest(repo(registry), "lates");
     await expect(missing).rejects.toMatchObject({
-      hint: "Near that are: latest.",
+      hint: "Tags close to it: latest.",
     });
   });
 
@@ -264,7 +264,7 @@ describe("a tag that does not exist", () => {
     registry.addManifest("team/app", "\u001b[31mred", {});
     await expect(
       connect().manifest(repo(registry), "zzzzzz"),
-    ).rejects.toMatchObject({ hint: "Near that are: 1.0." });
+    ).rejects.toMatchObject({ hint: "Tags close to it: 1.0." });
   });
 
   test("a list that cannot be read changes nothing", async () => {

@@ -35,7 +35,9 @@ export async function checkStore(
   for (const layer of layers.values())
     findings.push(...(await checkLayer(root, layer, layers, options)));
   findings.push(...(await checkImages(root, layers)));
-  findings.push(...(await checkDistribution(root)));
+  findings.push(
+    ...(await checkDistribution(root, options.leftoversAllowed ?? false)),
+  );
   if (!options.leftoversAllowed)
     findings.push(...(await findLeftovers(root, layers)));
   return findings;
@@ -123,11 +125,16 @@ async function checkImages(
   return findings;
 }
 
-async function checkDistribution(root: string): Promise<string[]> {
+async function checkDistribution(
+  root: string,
+  leftoversAllowed: boolean,
+): Promise<string[]> {
   const findings: string[] = [];
   const folder = join(imageStore(root), "distribution");
   const diffIds = join(folder, "diffid-by-digest", "sha256");
   for (const digest of await namesIn(diffIds)) {
+    // What a killed writer leaves beside its target.
+    if (leftoversAllowed && digest.startsWith(".tmp-")) continue;
     const diffId = (await textOf(join(diffIds, digest))) ?? "";
     const hex = diffId.replace("sha256:", "");
     const metadata = await textOf(

@@ -77,6 +77,8 @@ export async function pulling(
   const events: PullEvent[] = [];
   const outcome = await pullAll([references].flat(), {
     registry: IMPATIENT,
+    // Each layer in flight costs a thread, and starting one takes longer than all else here.
+    concurrency: 2,
     ...options,
     onEvent: (event) => {
       events.push(structuredClone(event));

@@ -26,8 +26,8 @@ export interface LayerResult {
   diffId: DiffId;
   chainId: ChainId;
   cacheId: CacheId;
-  /** Bytes of the blob as the manifest declares them. */
-  compressedSize: number;
+  /** Bytes of the blob as the manifest declares them; absent when no manifest had to be read. */
+  compressedSize?: number;
   /** Bytes the layer adds to docker's `Size`. */
   size: number;
   source: LayerSource;
@@ -43,8 +43,8 @@ export interface PullResult {
   familiarName: string;
   /** Digest of what the reference resolved to (an index for a multi-platform image). */
   digest: Digest;
-  /** Digest of the image manifest itself; equals `digest` when there is no index. */
-  manifestDigest: Digest;
+  /** Digest of the image manifest itself, equal to `digest` when there is no index; absent when no manifest had to be read. */
+  manifestDigest?: Digest;
   imageId: ImageId;
   /** os/arch[/variant] as the image's config says. */
   platform: string;

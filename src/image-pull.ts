@@ -99,7 +99,6 @@ export class ImagePull {
     return {
       ...this.#names(),
       digest,
-      manifestDigest: digest,
       imageId,
       platform: formatPlatform(config),
       status: "up-to-date",

@@ -1,4 +1,6 @@
 /** Images that are in the store already, in the terms of a pull. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import {
   type ChainId,
   type DiffId,
@@ -24,7 +26,7 @@ export function parseStoredConfig(bytes: Buffer): ImageConfig | undefined {
 /**
  * An image's layers as the store has them, base first.
  * @param repository canonical, whose blobs are named if others are known, too
- * @returns undefined unless the store has all, and knows where they came from
+ * @returns undefined unless the store has all with their files, and knows where they came from
  */
 export async function storedLayers(
   store: Store,
@@ -36,6 +38,8 @@ export async function storedLayers(
   const layers: LayerResult[] = [];
   for (const record of (await store.layerChain(top)) ?? []) {
     const { diffId, chainId, cacheId, size } = record;
+    // An entry whose files are gone is not a layer: the pull mends it.
+    if (!existsSync(join(store.layerPath(cacheId), "diff"))) return undefined;
     const [digest] = [
       ...(await store.originsOf(diffId, repository)),
       ...(await store.originsOf(diffId)),
@@ -46,7 +50,6 @@ export async function storedLayers(
       diffId,
       chainId,
       cacheId,
-      compressedSize: 0,
       size,
       source: "reused",
     });

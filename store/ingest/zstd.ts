@@ -15,8 +15,8 @@ import type { ByteSource } from "./ring.js";
 import { ZstdFrames, damagedZstd } from "./zstd-frames.js";
 import { LibZstdInflater } from "./zstd-lib.js";
 
-/** A run-length block of 4 bytes yields up to 128 KiB, so slices are short: at most 128 MiB of output for one. */
-const SLICE_BYTES = 4 * 1024;
+/** A run-length block of 4 bytes yields up to 128 KiB, so slices are short: at most 32 MiB of output for one. */
+const SLICE_BYTES = 1024;
 
 type Output = (chunk: Uint8Array) => void;
 

@@ -40,13 +40,11 @@ describe("an image that is up to date", () => {
     expect(await listing(root)).toEqual(before);
     expect(results).toMatchObject([
       {
-        ...first,
-        manifestDigest: expect.any(String),
+        ...withoutWhatManifestsSay(first),
         status: "up-to-date",
         bytesFetched: expect.any(Number),
         layers: first.layers.map((layer) => ({
-          ...layer,
-          compressedSize: expect.any(Number),
+          ...withoutWhatManifestsSay(layer),
           source: "reused",
         })),
       },
@@ -382,3 +380,14 @@ describe("images of one call", () => {
     await expectSound(root);
   });
 });
+
+/** An image that is up to date is told by its digest alone, without its manifest. */
+function withoutWhatManifestsSay<Result extends object>(
+  result: Result,
+): object {
+  return Object.fromEntries(
+    Object.entries(result).filter(
+      ([key]) => key !== "manifestDigest" && key !== "compressedSize",
+    ),
+  );
+}

@@ -43,7 +43,7 @@ const RESULT: Fields = {
   imageId: digest,
   platform: (value) => /^linux\/\w+(\/\w+)?$/.test(String(value)),
   status: oneOf("downloaded", "up-to-date"),
-  layers: listOf(LAYER_RESULT),
+  layers: listOf(LAYER_RESULT, ["compressedSize"]),
   bytesFetched: count,
 };
 
@@ -84,14 +84,14 @@ const EVENTS: Record<PullEvent["type"], Fields> = {
   retry: { image: text, digest, attempt: count, delayMs: count, reason: text },
   wait: { image: text, reason: text },
   warning: { image: text, code: text, message: text },
-  result: { image: text, result: object(RESULT) },
+  result: { image: text, result: object(RESULT, ["manifestDigest"]) },
   error: { image: text, error },
   summary: {
     pulled: count,
     failed: count,
     bytesFetched: count,
     durationMs: count,
-    results: listOf(RESULT),
+    results: listOf(RESULT, ["manifestDigest"]),
     failures: listOf({ reference: text, error }),
   },
 };

@@ -73,7 +73,9 @@ export function listed(layer: UnpackTarget): string[] {
     });
 }
 
-/** One line for each file of a tree, sorted: type and mode, owner, size or target, times unless `now`. */
+const STARTED = BigInt(Date.now()) * 1_000_000n - 1_000_000_000n;
+
+/** One line for each file of a tree, sorted: type and mode, owner, time (of what is new: `now`), content or target. */
 export function snapshot(
   diff: string,
   options: { times?: boolean } = {},
@@ -88,7 +90,8 @@ export function snapshot(
         : s.isDirectory()
           ? "/"
           : `device ${s.rdev}`;
-    const time = options.times === false ? "" : ` ${s.mtimeNs}`;
+    const set = s.mtimeNs > STARTED ? "now" : s.mtimeNs;
+    const time = options.times === false ? "" : ` ${set}`;
     found.push(
       `${name} ${s.mode.toString(8)} ${s.uid}:${s.gid}${time} ${kind}`,
     );

@@ -1,0 +1,333 @@
+import { spawnSync } from "node:child_process";
+import { getEventListeners } from "node:events";
+import { existsSync, mkdirSync, readFileSync, statfsSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { type Ingested, IngestPool } from "#store/ingest/pool.js";
+import type { UnpackTarget } from "#store/ingest/unpack.js";
+import { sha256 } from "../../helpers/image-builder.js";
+import {
+  MODES,
+  NAMES,
+  PAX,
+  PLAIN,
+  WHITEOUTS,
+} from "../../helpers/images/odd-layers.js";
+import { archive, file, hardlink } from "../../helpers/tar-writer.js";
+import { spoiled } from "./support/gzip.js";
+import { noise } from "./support/sources.js";
+import {
+  LINUX,
+  ROOT,
+  lines,
+  scratch,
+  snapshot,
+  target,
+} from "./support/unpacking.js";
+
+const TAR = archive([
+  ...NAMES,
+  ...MODES,
+  ...PAX,
+  file("large", noise(3_000_000)),
+  ...WHITEOUTS[1]!,
+]);
+const BLOB = gzipSync(TAR);
+
+async function* chunks(bytes: Buffer, length = 16_384): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += length) {
+    yield bytes.subarray(at, at + length);
+  }
+}
+
+/** Yields `first`, then nothing more until it is told to go on. */
+function hanging(first: Buffer): {
+  source: AsyncIterable<Buffer>;
+  begun: Promise<void>;
+  goOn: () => void;
+} {
+  let goOn = (): void => {};
+  const stuck = new Promise<void>((resolve) => (goOn = resolve));
+  let begin = (): void => {};
+  const begun = new Promise<void>((resolve) => (begin = resolve));
+  async function* generate() {
+    yield first;
+    begin();
+    await stuck;
+    yield first;
+  }
+  return { source: generate(), begun, goOn };
+}
+
+describe.skipIf(!LINUX)("a pool of unpack workers", () => {
+  let pool: IngestPool;
+  beforeAll(() => {
+    pool = new IngestPool();
+  });
+  afterAll(() => pool[Symbol.asyncDispose]());
+
+  const ingest = async (
+    blob: Buffer | AsyncIterable<Buffer>,
+    options: { wide?: boolean; signal?: AbortSignal; to?: UnpackTarget } = {},
+  ): Promise<Ingested & { to: UnpackTarget }> => {
+    const to = options.to ?? (await target());
+    const source = Buffer.isBuffer(blob) ? chunks(blob) : blob;
+    const wide = options.wide ?? false;
+    return {
+      to,
+      ...(await pool.ingest(source, {
+        target: to,
+        wide,
+        signal: options.signal,
+      })),
+    };
+  };
+  const widths = [{ wide: false }, { wide: true }];
+
+  it("gives the same on one thread, on two, and from a stored layer", async () => {
+    const one = await ingest(BLOB);
+    const two = await ingest(BLOB, { wide: true });
+    const to = await target();
+    const copied = await pool.copy(one.to, to);
+    expect(one.blob).toEqual({ digest: sha256(BLOB), bytes: BLOB.length });
+    expect(two.blob).toEqual(one.blob);
+    expect(one.unpacked).toMatchObject({
+      diffId: sha256(TAR),
+      tarBytes: TAR.length,
+    });
+    expect(two.unpacked).toEqual(one.unpacked);
+    expect(copied).toEqual(one.unpacked);
+    const tree = (layer: UnpackTarget) => snapshot(layer.diffDirectory);
+    expect(tree(one.to).length).toBeGreaterThan(30);
+    expect(tree(two.to)).toEqual(tree(one.to));
+    expect(tree(to)).toEqual(tree(one.to));
+    expect(
+      readFileSync(two.to.tarSplitPath).equals(
+        readFileSync(one.to.tarSplitPath),
+      ),
+    ).toBe(true);
+    expect(lines(to)).toEqual(lines(one.to));
+  });
+
+  it("keeps its workers, and works with several layers at once", async () => {
+    const layers = Array.from({ length: 12 }, (_, i) =>
+      archive([file(`f${i}`, noise(i * 40_000))]),
+    );
+    const results = await Promise.all(
+      layers.map((tar, i) =>
+        ingest(i % 3 === 0 ? tar : gzipSync(tar), { wide: i % 2 === 0 }),
+      ),
+    );
+    expect(results.map(({ unpacked }) => unpacked?.diffId)).toEqual(
+      layers.map(sha256),
+    );
+  });
+
+  it("tells of each chunk taken in, and once of the last", async () => {
+    const told: (number | string)[] = [];
+    await pool.ingest(chunks(BLOB, 100_000), {
+      target: await target(),
+      wide: false,
+      onBytes: (bytes) => told.push(bytes),
+      onReceived: () => told.push("all"),
+    });
+    expect(told.pop()).toBe("all");
+    expect(told.reduce((sum: number, bytes) => sum + Number(bytes), 0)).toBe(
+      BLOB.length,
+    );
+  });
+
+  it.each(widths)(
+    "reads a blob that cannot be unpacked to its end, so that it can be judged (wide: $wide)",
+    async ({ wide }) => {
+      const bad: [Buffer, RegExp][] = [
+        [
+          gzipSync(
+            archive([file("../x", ""), file("large", noise(2_000_000))]),
+          ),
+          /leads out of the layer/,
+        ],
+        [spoiled(BLOB, -6), /gzip stream is damaged/],
+        [spoiled(BLOB, 1000), /gzip stream is damaged|tar is invalid/],
+        [BLOB.subarray(0, -4), /unexpected end of file/],
+        [Buffer.concat([Buffer.from("BZh9"), noise(2_000_000)]), /bzip2/],
+        [noise(2_000_000), /tar is invalid/],
+      ];
+      for (const [blob, why] of bad) {
+        const { blob: seen, unpacked, error } = await ingest(blob, { wide });
+        expect(seen).toEqual({ digest: sha256(blob), bytes: blob.length });
+        expect(unpacked).toBeUndefined();
+        expect(error).toMatchObject({
+          code: "LAYER_INVALID",
+          message: expect.stringMatching(why) as string,
+        });
+      }
+    },
+  );
+
+  it.each(widths)(
+    "passes on what the source throws, and works on (wide: $wide)",
+    async ({ wide }) => {
+      const failing = async function* () {
+        yield BLOB.subarray(0, 50_000);
+        throw new Error("connection lost");
+      };
+      await expect(ingest(failing(), { wide })).rejects.toThrow(
+        "connection lost",
+      );
+      expect((await ingest(BLOB, { wide })).unpacked?.diffId).toBe(sha256(TAR));
+    },
+  );
+
+  it.each(widths)(
+    "stops within a second when it is aborted while the source hangs (wide: $wide)",
+    async ({ wide }) => {
+      const { source, begun, goOn } = hanging(BLOB.subarray(0, 60_000));
+      const stop = new AbortController();
+      const running = ingest(source, { wide, signal: stop.signal });
+      await begun;
+      const started = performance.now();
+      stop.abort();
+      await expect(running).rejects.toMatchObject({ code: "ABORTED" });
+      expect(performance.now() - started).toBeLessThan(1000);
+      expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+      // Its ring is not given to the next layer before the source let go of it.
+      const next = ingest(BLOB, { wide });
+      goOn();
+      expect((await next).unpacked?.diffId).toBe(sha256(TAR));
+    },
+  );
+
+  it.each(widths)(
+    "stops within a second when it is aborted while a bomb goes off (wide: $wide)",
+    async ({ wide }) => {
+      // 64 KiB that inflate to 64 MiB each: the first ring's worth is a gigabyte.
+      const head = archive([file("zeros", "", { size: 2 ** 36 })], { end: "" });
+      const zeros = gzipSync(Buffer.alloc(64 << 20));
+      let begin = (): void => {};
+      const begun = new Promise<void>((resolve) => (begin = resolve));
+      const bomb = async function* () {
+        yield gzipSync(head);
+        for (;;) {
+          yield zeros;
+          begin();
+        }
+      };
+      const stop = new AbortController();
+      const running = ingest(bomb(), { wide, signal: stop.signal });
+      await begun;
+      const started = performance.now();
+      stop.abort();
+      await expect(running).rejects.toMatchObject({ code: "ABORTED" });
+      expect(performance.now() - started).toBeLessThan(1000);
+    },
+  );
+
+  it("does not begin when it was aborted before", async () => {
+    const signal = AbortSignal.abort();
+    const to = await target();
+    await expect(ingest(BLOB, { signal, to })).rejects.toMatchObject({
+      code: "ABORTED",
+    });
+    await expect(pool.copy(to, to, signal)).rejects.toMatchObject({
+      code: "ABORTED",
+    });
+    expect(existsSync(to.tarSplitPath)).toBe(false);
+  });
+
+  it("stops a copy when it is aborted", async () => {
+    const members = Array.from({ length: 5000 }, (_, i) => file(`f${i}`, ""));
+    const { to: stored } = await ingest(archive(members));
+    const to = await target();
+    const stop = new AbortController();
+    const running = pool.copy(stored, to, stop.signal);
+    setImmediate(() => stop.abort());
+    await expect(running).rejects.toMatchObject({ code: "ABORTED" });
+    expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+  });
+
+  it("says what is wrong with a stored layer that cannot be copied", async () => {
+    const { to: stored } = await ingest(gzipSync(archive(PLAIN)));
+    const from = { ...stored, tarSplitPath: `${stored.tarSplitPath}.gone` };
+    await expect(pool.copy(from, await target())).rejects.toMatchObject({
+      code: "LAYER_DAMAGED",
+    });
+  });
+
+  it("hands on a defect as what it is", async () => {
+    const to = { ...(await target()), diffDirectory: 5 as unknown as string };
+    const { error } = await ingest(BLOB, { to });
+    expect(error?.message).toMatch(/^unpack worker: TypeError/);
+  });
+
+  it("gives up a job whose worker ends, and later jobs get another", async () => {
+    for (const { wide } of widths) {
+      const doomed = new IngestPool();
+      const { source, begun, goOn } = hanging(BLOB.subarray(0, 60_000));
+      const running = doomed.ingest(source, { target: await target(), wide });
+      const failed = expect(running).rejects.toMatchObject({
+        code: "WORKER_FAILED",
+      });
+      await begun;
+      await doomed[Symbol.asyncDispose]();
+      await failed;
+      goOn();
+      const to = await target();
+      const again = await doomed.ingest(chunks(BLOB), { target: to, wide });
+      expect(again.unpacked?.diffId).toBe(sha256(TAR));
+      await doomed[Symbol.asyncDispose]();
+    }
+  });
+
+  it("leaves no listeners behind", async () => {
+    const { signal } = new AbortController();
+    for (let i = 0; i < 30; i += 1)
+      await ingest(archive([hardlink("a", "b")]), { signal });
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+
+  describe.skipIf(!ROOT)("on a full disk", () => {
+    let small = "";
+    afterEach(() => {
+      if (small) spawnSync("umount", [small]);
+    });
+
+    it.each(widths)(
+      "says so at once, without reading the blob to its end (wide: $wide)",
+      async ({ wide }) => {
+        small = join(await scratch.tempDir(), "small");
+        mkdirSync(small);
+        const mounted = spawnSync("mount", [
+          "-t",
+          "tmpfs",
+          "-o",
+          "size=2m",
+          "tmpfs",
+          small,
+        ]);
+        if (mounted.status !== 0 || statfsSync(small).blocks > 2000) {
+          console.warn("skipped: a full disk needs the right to mount one");
+          return;
+        }
+        const to = {
+          diffDirectory: join(small, "diff"),
+          tarSplitPath: join(small, "ts.gz"),
+          privileged: true,
+        };
+        mkdirSync(to.diffDirectory);
+        const { source, goOn } = hanging(
+          gzipSync(archive([file("large", noise(4_000_000))])),
+        );
+        await expect(ingest(source, { wide, to })).rejects.toMatchObject({
+          code: "DISK_FULL",
+          message: expect.stringMatching(
+            /^member "large": no space left/,
+          ) as string,
+        });
+        goOn();
+        spawnSync("umount", [small]);
+      },
+    );
+  });
+});

@@ -213,7 +213,10 @@ class Writer implements StoreWriter {
 
   /** Runs a step in the section and notes whether it changed the store. */
   async #change(step: () => Promise<boolean>): Promise<boolean> {
-    const changed = await this.#session.section(step, this.#session.signal);
+    // Once something is noted or filed, stopping half way would leave it
+    // without its name: the few small steps that are left are made.
+    const signal = this.#changed ? undefined : this.#session.signal;
+    const changed = await this.#session.section(step, signal);
     if (changed) this.#changed = true;
     return changed;
   }

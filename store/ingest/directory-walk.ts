@@ -21,7 +21,8 @@ import {
   readlinkat,
 } from "../native/libc.js";
 import { TpullError } from "../errors.js";
-import { cString, failure } from "./syscall-failure.js";
+import { MAX_PATH_BYTES } from "./member-name.js";
+import { cString, failure, shownName } from "./syscall-failure.js";
 
 // Not among Node's constants; the same in every Linux ABI.
 const O_PATH = 0o10000000;
@@ -32,8 +33,6 @@ const MAX_LINKS = 40;
 const MAX_STEPS = 10_000;
 /** Directories kept open: a tar lists a directory's children together. */
 const MAX_OPEN = 64;
-/** The longest path Linux takes. */
-const MAX_PATH_BYTES = 4095;
 
 /** A directory of the layer, open. */
 export interface OpenDirectory {
@@ -48,45 +47,15 @@ export interface OpenDirectory {
   readonly length: number;
 }
 
+/** The way to a directory without links; the root has none. */
+interface Way {
+  readonly up: Way | undefined;
+  readonly name: string;
+  readonly depth: number;
+}
+
 interface Opened extends OpenDirectory {
-  /** Components from the layer's root, without links. */
-  readonly real: readonly string[];
-}
-
-export interface CleanName {
-  /** Components below the layer's root; empty for the root itself. */
-  readonly parts: readonly string[];
-  /** `parts` joined: equal for names that mean the same member. */
-  readonly path: string;
-}
-
-/**
- * Cleans a member's name lexically: `.`, doubled and leading slashes vanish,
- * `a/..` cancels out.
- * @throws TpullError `LAYER_INVALID` for a name that climbs out of the layer
- */
-export function cleanName(name: string, what = "name"): CleanName {
-  if (name.length > MAX_PATH_BYTES) {
-    throw new TpullError(
-      "LAYER_INVALID",
-      `the ${what} has ${name.length} bytes; Linux paths have at most ${MAX_PATH_BYTES}`,
-    );
-  }
-  if (name.includes("\0")) {
-    throw new TpullError("LAYER_INVALID", `the ${what} holds a NUL byte`);
-  }
-  const parts: string[] = [];
-  for (const part of name.split("/")) {
-    if (part === "" || part === ".") continue;
-    if (part !== "..") parts.push(part);
-    else if (parts.pop() === undefined) {
-      throw new TpullError(
-        "LAYER_INVALID",
-        `the ${what} leads out of the layer`,
-      );
-    }
-  }
-  return { parts, path: parts.join("/") };
+  readonly way: Way | undefined;
 }
 
 export class DirectoryWalk {
@@ -96,6 +65,8 @@ export class DirectoryWalk {
   readonly #ownImplied: boolean;
   readonly #rootLength: number;
   #followedLinks = false;
+  /** What was asked for last: mostly it is asked for again. */
+  #last: { readonly path: string; readonly opened: Opened } | undefined;
 
   /**
    * @param directory path of the layer's `diff` directory
@@ -109,7 +80,7 @@ export class DirectoryWalk {
       O_PATH | O_DIRECTORY | O_NOFOLLOW,
     );
     if (fd < 0) throw failure(fd, "open", path);
-    this.#root = { fd, detour: false, length: 0, real: [] };
+    this.#root = { fd, detour: false, length: 0, way: undefined };
     this.#ownImplied = ownImplied;
     this.#rootLength = path.length;
   }
@@ -143,27 +114,34 @@ export class DirectoryWalk {
    * @param create false: a missing directory gives `undefined` instead
    * @throws TpullError `LAYER_INVALID` when something else is in the way
    */
-  open(parts: readonly string[], create = true): OpenDirectory | undefined {
-    if (parts.length === 0) return this.#root;
-    const key = parts.join("/");
-    const known = this.#open.get(key);
+  open(path: string, create = true): OpenDirectory | undefined {
+    if (path === "") return this.#root;
+    if (path === this.#last?.path) return this.#last.opened;
+    const opened = this.#known(path) ?? this.#find(path, create);
+    this.#last = opened && { path, opened };
+    return opened;
+  }
+
+  #known(path: string): Opened | undefined {
+    const known = this.#open.get(path);
     if (known !== undefined) {
-      this.#open.delete(key);
-      this.#open.set(key, known);
-      return known;
+      this.#open.delete(path);
+      this.#open.set(path, known);
     }
+    return known;
+  }
+
+  #find(path: string, create: boolean): Opened | undefined {
     // The nearest ancestor that is open saves walking from the root.
-    let depth = parts.length - 1;
-    let base = this.#root;
-    for (; depth > 0; depth -= 1) {
-      const ancestor = this.#open.get(parts.slice(0, depth).join("/"));
-      if (ancestor !== undefined) {
-        base = ancestor;
-        break;
-      }
+    let base: Opened | undefined;
+    let end = path.lastIndexOf("/");
+    for (; end > 0; end = path.lastIndexOf("/", end - 1)) {
+      base = this.#open.get(path.slice(0, end));
+      if (base !== undefined) break;
     }
-    const opened = this.#walk(base, parts.slice(depth), create);
-    if (opened !== undefined) this.#keep(key, opened);
+    const parts = path.slice(end + 1).split("/");
+    const opened = this.#walk(base ?? this.#root, parts, create);
+    if (opened !== undefined) this.#keep(path, opened);
     return opened;
   }
 
@@ -171,6 +149,7 @@ export class DirectoryWalk {
   forget(): void {
     for (const { fd } of this.#open.values()) close(fd);
     this.#open.clear();
+    this.#last = undefined;
   }
 
   close(): void {
@@ -205,12 +184,12 @@ export class DirectoryWalk {
     };
     try {
       for (let part = pending.pop(); part !== undefined; part = pending.pop()) {
-        steps += part === ".." ? current.real.length : 1;
+        steps += part === ".." ? depthOf(current) : 1;
         if (steps > MAX_STEPS) throw tooManyLinks();
         if (part === "..") {
           // Only from a link's target; at the root it stays, as in a chroot.
-          if (current.real.length === 0) detour = true;
-          step(this.#reopen(current.real.slice(0, -1)));
+          if (current.way === undefined) detour = true;
+          step(this.#reopen(current.way?.up));
           continue;
         }
         const name = cString(part);
@@ -228,7 +207,7 @@ export class DirectoryWalk {
             fd,
             detour,
             length: current.length + 1 + part.length,
-            real: [...current.real, part],
+            way: { up: current.way, name: part, depth: depthOf(current) + 1 },
           });
           continue;
         }
@@ -243,7 +222,7 @@ export class DirectoryWalk {
           }
           throw new TpullError(
             "LAYER_INVALID",
-            `${JSON.stringify(part)} on its path is not a directory`,
+            `${shownName(part)} on its path is not a directory`,
           );
         }
         links += 1;
@@ -251,7 +230,7 @@ export class DirectoryWalk {
         this.#followedLinks = true;
         if (target.startsWith("/")) {
           detour = true;
-          step(this.#reopen([]));
+          step(this.#reopen(undefined));
         }
         pending.push(
           ...target
@@ -266,23 +245,25 @@ export class DirectoryWalk {
     }
     // The cache owns and closes what it is given, so it gets a descriptor of its own.
     return current === base || current === this.#root
-      ? { ...this.#reopen(current.real), detour }
+      ? { ...this.#reopen(current.way), detour }
       : { ...current, detour };
   }
 
-  /** Opens a directory again by components that were found free of links. */
-  #reopen(real: readonly string[]): Opened {
+  /** Opens a directory again by a way that was found free of links. */
+  #reopen(way: Way | undefined): Opened {
+    const names: string[] = [];
+    for (let at = way; at !== undefined; at = at.up) names.push(at.name);
     let fd = openat(this.#root.fd, cString("."), O_PATH | O_DIRECTORY);
     if (fd < 0) throw failure(fd, "open", ".");
     let length = 0;
-    for (const part of real) {
-      length += 1 + part.length;
-      const next = openat(fd, cString(part), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    for (const name of names.toReversed()) {
+      length += 1 + name.length;
+      const next = openat(fd, cString(name), O_PATH | O_DIRECTORY | O_NOFOLLOW);
       close(fd);
-      if (next < 0) throw failure(next, "open", part);
+      if (next < 0) throw failure(next, "open", name);
       fd = next;
     }
-    return { fd, detour: false, length, real };
+    return { fd, detour: false, length, way };
   }
 
   /**
@@ -309,6 +290,10 @@ export class DirectoryWalk {
     const length = readlinkat(parent, name, this.#target);
     return length < 0 ? undefined : this.#target.toString("latin1", 0, length);
   }
+}
+
+function depthOf({ way }: Opened): number {
+  return way?.depth ?? 0;
 }
 
 function tooManyLinks(): TpullError {

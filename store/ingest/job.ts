@@ -33,7 +33,9 @@ export type Job =
       readonly from: StoredLayer;
       readonly stop: RingMemory;
       readonly target: UnpackTarget;
-    };
+    }
+  /** There is no more work. */
+  | { readonly role: "end" };
 
 /** What was found of the blob: always reported, even when unpacking failed. */
 export interface BlobSeen {

@@ -30,12 +30,8 @@ import {
   symlinkat,
   utimensat,
 } from "../native/libc.js";
-import {
-  type CleanName,
-  DirectoryWalk,
-  type OpenDirectory,
-  cleanName,
-} from "./directory-walk.js";
+import { DirectoryWalk, type OpenDirectory } from "./directory-walk.js";
+import { type CleanName, cleanName, splitPath } from "./member-name.js";
 import { type Times, fileTimes, linkTimes } from "./member-times.js";
 import { removeReplaced } from "./replaced.js";
 import { cString, failure, shownName } from "./syscall-failure.js";
@@ -82,7 +78,6 @@ export interface TreeWarning {
 
 /** What is set on a directory last. */
 interface Pending {
-  readonly parts: readonly string[];
   readonly mode: number;
   readonly times: Times;
 }
@@ -98,6 +93,10 @@ export class LayerTree {
   readonly #directories = new Map<string, Pending>();
   /** Paths that hold a whiteout, which a later member of that name replaces. */
   readonly #whiteouts = new Set<string>();
+  /** What was below directories that a later member replaced. */
+  readonly #gone = new Set<string>();
+  /** Such a directory may have had another name: then no later name is known to be a new one. */
+  #lostTrack = false;
   /** Devices that could not be made, and links to them. */
   readonly #skipped = new Set<string>();
   /** Permission bits the kernel takes away from new files (umask, default ACL). */
@@ -131,13 +130,13 @@ export class LayerTree {
     }
   }
 
-  /** Whether something in the tree has that name, links on the way followed. */
-  has(name: CleanName): boolean {
-    const base = name.parts.at(-1);
-    if (base === undefined) return false;
-    const parent = this.#walk.open(name.parts.slice(0, -1), false);
+  /** Whether the name may stand for an earlier member. */
+  knows(name: CleanName): boolean {
+    if (this.#lostTrack || this.#gone.has(name.path)) return true;
+    if (name.base === "") return false;
+    const parent = this.#walk.open(name.parent, false);
     if (parent === undefined) return false;
-    const fd = openat(parent.fd, cString(base), O_PATH | O_NOFOLLOW);
+    const fd = openat(parent.fd, cString(name.base), O_PATH | O_NOFOLLOW);
     if (fd >= 0) close(fd);
     return fd >= 0;
   }
@@ -154,7 +153,7 @@ export class LayerTree {
       fd = openat(this.#place(name).parent.fd, base, flags, mode);
     }
     if (fd < 0) throw failure(fd, "open", name.path);
-    return { fd, unreachable: parent.detour, repeated };
+    return { fd, ...this.#placed(name, repeated, parent.detour) };
   }
 
   /** Owner, attributes, mode and times of a file whose content is complete. */
@@ -234,11 +233,10 @@ export class LayerTree {
     if (header.xattrs?.has(DEFAULT_ACL)) this.#masked = 0o777;
     this.#directories.delete(name.path);
     this.#directories.set(name.path, {
-      parts: name.parts,
       mode: header.mode,
       times: fileTimes(header),
     });
-    return { unreachable: false, repeated };
+    return this.#placed(name, repeated);
   }
 
   symlink(name: CleanName, header: TarHeader): Placement {
@@ -258,20 +256,19 @@ export class LayerTree {
     this.#attributesAt(header, parent, base);
     this.#setTimes(parent, base, linkTimes(header), header.name);
     this.#bytes += header.linkName.length;
-    return { unreachable: false, repeated };
+    return this.#placed(name, repeated);
   }
 
   /** @throws TpullError `LAYER_INVALID` when the target is not in this layer */
   hardlink(name: CleanName, header: TarHeader): Placement {
     const target = cleanName(header.linkName, "hard link's target");
-    const targetBase = target.parts.at(-1);
-    if (targetBase === undefined) throw missingTarget(header);
+    if (target.base === "") throw missingTarget(header);
     if (this.#skipped.has(target.path)) return this.#skip(name);
-    const from = cString(targetBase);
+    const from = cString(target.base);
     const repeated = this.#make(
       name,
       (parent, base) => {
-        const directory = this.#walk.open(target.parts.slice(0, -1), false);
+        const directory = this.#walk.open(target.parent, false);
         if (directory === undefined) throw missingTarget(header);
         return linkat(directory.fd, from, parent.fd, base);
       },
@@ -290,7 +287,7 @@ export class LayerTree {
       check(fchmodat(parent.fd, base, header.mode), "chmod", header.name);
       this.#setTimes(parent, base, fileTimes(header), header.name);
     }
-    return { unreachable: false, repeated };
+    return this.#placed(name, repeated);
   }
 
   /** A fifo, a character or a block device. */
@@ -326,13 +323,13 @@ export class LayerTree {
     this.#attributesAt(header, parent, base);
     check(fchmodat(parent.fd, base, header.mode), "chmod", header.name);
     this.#setTimes(parent, base, fileTimes(header), header.name);
-    return { unreachable: false, repeated };
+    return this.#placed(name, repeated);
   }
 
   /** Leaves a member out of the tree that only root could make. */
   #skip(name: CleanName): Placement {
     this.#skipped.add(name.path);
-    return { unreachable: true, repeated: this.has(name) };
+    return this.#placed(name, this.knows(name), true);
   }
 
   /**
@@ -364,7 +361,7 @@ export class LayerTree {
   }
 
   /** Marks a directory as hiding everything of that name in the layers below. */
-  opaque(directory: readonly string[]): void {
+  opaque(directory: string): void {
     const open = this.#walk.open(directory);
     if (open === undefined) return;
     const key = this.#privileged
@@ -389,9 +386,9 @@ export class LayerTree {
   /** Sets what later members would have disturbed; returns the layer's size as docker counts it. */
   finish(): number {
     // In the archive's order: where two names mean one directory, the last counts.
-    for (const { parts, times } of this.#directories.values()) {
-      this.#onDirectory(parts, (parent, base) =>
-        this.#setTimes(parent, base, times, parts.join("/")),
+    for (const [path, { times }] of this.#directories) {
+      this.#onDirectory(path, (parent, base) =>
+        this.#setTimes(parent, base, times, path),
       );
     }
     if (!this.#privileged) this.#closeDirectories();
@@ -401,25 +398,24 @@ export class LayerTree {
   /** Gives directories their own modes, children before parents: a parent may be closed to us afterwards. */
   #closeDirectories(): void {
     const done = new Set<number>();
-    for (const { parts, mode } of [
-      ...this.#directories.values(),
-    ].toReversed()) {
-      this.#onDirectory(parts, (parent, base, inode) => {
+    for (const [path, { mode }] of [...this.#directories].toReversed()) {
+      this.#onDirectory(path, (parent, base, inode) => {
         if (done.has(inode)) return;
         done.add(inode);
-        check(fchmodat(parent.fd, base, mode), "chmod", parts.join("/"));
+        check(fchmodat(parent.fd, base, mode), "chmod", path);
       });
     }
   }
 
   /** Calls back unless what a later member put there is no directory. */
   #onDirectory(
-    parts: readonly string[],
+    path: string,
     act: (parent: OpenDirectory, base: Buffer, inode: number) => void,
   ): void {
-    const parent = this.#walk.open(parts.slice(0, -1), false);
+    const name = splitPath(path);
+    const parent = this.#walk.open(name.parent, false);
     if (parent === undefined) return;
-    const base = cString(parts.at(-1) ?? "");
+    const base = cString(name.base);
     const fd = openat(parent.fd, base, O_PATH | O_DIRECTORY | O_NOFOLLOW);
     if (fd < 0) return;
     const inode = this.#privileged ? 0 : fstatSync(fd).ino;
@@ -432,12 +428,10 @@ export class LayerTree {
   }
 
   #place(name: CleanName): { parent: OpenDirectory; base: Buffer } {
-    const parent = this.#walk.open(name.parts.slice(0, -1));
-    const base = name.parts.at(-1);
-    if (parent === undefined || base === undefined)
-      throw new Error("a member needs a name");
-    this.#walk.checkLength(parent, base.length);
-    return { parent, base: cString(base) };
+    const parent = this.#walk.open(name.parent);
+    if (parent === undefined) throw new Error("a parent was not made");
+    this.#walk.checkLength(parent, name.base.length);
+    return { parent, base: cString(name.base) };
   }
 
   /** Makes a member that is no directory, in place of what has its name. Returns whether the name is repeated. */
@@ -478,11 +472,14 @@ export class LayerTree {
       !this.#directories.has(name.path) && !this.#walk.followedLinks;
     const at = Buffer.concat([
       Buffer.from(`/proc/self/fd/${parent.fd}/`),
-      Buffer.from(name.parts.at(-1) ?? "", "latin1"),
+      Buffer.from(name.base, "latin1"),
     ]);
     const removed = removeReplaced(at, name.path, (path) => {
       this.#directories.delete(path);
-      this.#whiteouts.delete(path);
+      // A whiteout was not called that in the archive.
+      if (this.#whiteouts.delete(path) || path === name.path) return;
+      this.#gone.add(path);
+      if (this.#walk.followedLinks) this.#lostTrack = true;
     });
     this.#bytes -= removed.bytes;
     if (removed.links && this.#walk.followedLinks) {
@@ -496,6 +493,11 @@ export class LayerTree {
     }
     if (removed.ways) this.#walk.forget();
     return !whiteout && !(removed.directory && unlisted);
+  }
+
+  #placed(name: CleanName, repeated: boolean, unreachable = false): Placement {
+    const known = this.#lostTrack || this.#gone.has(name.path);
+    return { unreachable, repeated: repeated || known };
   }
 
   #isDirectory(parent: OpenDirectory, base: Buffer): boolean {

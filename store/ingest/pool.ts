@@ -50,6 +50,7 @@ export interface Ingested {
 
 class Lane {
   readonly #worker: Worker;
+  readonly #ended: Promise<void>;
   readonly blob: RingMemory = createRing(BLOB_RING_BYTES);
   /** Set once the thread is gone; the lane is not used again. */
   dead = false;
@@ -68,6 +69,9 @@ class Lane {
     });
     this.#worker.on("error", (error) => this.#die(error));
     this.#worker.on("exit", () => this.#die(new Error("it ended")));
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once("exit", () => resolve());
+    });
   }
 
   #die(cause: Error): void {
@@ -91,9 +95,16 @@ class Lane {
     });
   }
 
+  /**
+   * Gives up the job, if there is one, and has the thread come to its own end:
+   * to terminate one that is loading or calling native code can take the whole
+   * process down.
+   */
   async close(): Promise<void> {
-    abortRing(this.blob);
-    await this.#worker.terminate();
+    this.#die(new Error("it was stopped"));
+    this.#worker.ref();
+    this.#worker.postMessage({ role: "end" } satisfies Job);
+    await this.#ended;
   }
 }
 

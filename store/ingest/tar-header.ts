@@ -73,6 +73,7 @@ export function invalidTar(message: string): TpullError {
 
 /** The text of a field up to its first NUL. */
 function text(block: Buffer, start: number, length: number): string {
+  if (block[start] === 0) return "";
   let end = start;
   const limit = start + length;
   while (end < limit && block[end] !== 0) end += 1;
@@ -99,10 +100,8 @@ function numeric(block: Buffer, start: number, length: number): number {
 function octal(block: Buffer, start: number, length: number): number {
   let at = start;
   let end = start + length;
-  const blank = (byte: number | undefined): boolean =>
-    byte === 0x20 || byte === 0;
-  while (at < end && blank(block[at])) at += 1;
-  while (end > at && blank(block[end - 1])) end -= 1;
+  while (at < end && isBlank(block[at])) at += 1;
+  while (end > at && isBlank(block[end - 1])) end -= 1;
   let value = 0;
   for (; at < end; at += 1) {
     const byte = block[at] ?? 0;
@@ -114,34 +113,55 @@ function octal(block: Buffer, start: number, length: number): number {
   return value;
 }
 
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0;
+}
+
+const CHECKSUM = 148;
+const CHECKSUM_BYTES = 8;
+
 /** Old tars summed signed bytes; both sums are accepted, as everywhere. */
 function checksumMatches(block: Buffer): boolean {
-  const wanted = octal(block, 148, 8);
-  let unsigned = 8 * 0x20;
-  let signed = unsigned;
+  let sum = CHECKSUM_BYTES * 0x20; // the field itself counts as blanks
+  let high = 0;
   for (let i = 0; i < BLOCK; i += 1) {
-    if (i >= 148 && i < 156) continue;
-    const byte = block[i] ?? 0;
-    unsigned += byte;
-    signed += byte > 127 ? byte - 256 : byte;
+    const byte = block[i] as number;
+    sum += byte;
+    high += byte >> 7;
   }
-  return wanted === unsigned || wanted === signed;
+  for (let i = CHECKSUM; i < CHECKSUM + CHECKSUM_BYTES; i += 1) {
+    const byte = block[i] as number;
+    sum -= byte;
+    high -= byte >> 7;
+  }
+  const wanted = octal(block, CHECKSUM, CHECKSUM_BYTES);
+  return wanted === sum || wanted === sum - 256 * high;
 }
 
 type Dialect = "v7" | "ustar" | "star" | "gnu";
 
+const USTAR_MAGIC = Buffer.from("ustar\0");
+const GNU_MAGIC = Buffer.from("ustar  \0");
+const STAR_TRAILER = Buffer.from("tar\0");
+
 function dialect(block: Buffer): Dialect {
-  const magic = block.toString("latin1", 257, 265);
-  if (magic.startsWith("ustar\0")) {
-    return block.toString("latin1", 508, 512) === "tar\0" ? "star" : "ustar";
+  if (holds(block, 257, USTAR_MAGIC)) {
+    return holds(block, 508, STAR_TRAILER) ? "star" : "ustar";
   }
-  return magic === "ustar  \0" ? "gnu" : "v7";
+  return holds(block, 257, GNU_MAGIC) ? "gnu" : "v7";
+}
+
+function holds(block: Buffer, at: number, bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i += 1) {
+    if (block[at + i] !== bytes[i]) return false;
+  }
+  return true;
 }
 
 /** Type flag of a block whose checksum is right. @throws `LAYER_INVALID` */
 export function blockType(block: Buffer): string {
   if (!checksumMatches(block)) throw invalidTar("a header's checksum is wrong");
-  return block.toString("latin1", 156, 157);
+  return String.fromCharCode(block[156] ?? 0);
 }
 
 /** Payload length as the block itself says, for extended headers. */

@@ -6,7 +6,8 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { constants } from "node:os";
 import { TpullError, abortedError } from "../errors.js";
 import { close, openat } from "../native/libc.js";
-import { DirectoryWalk, cleanName } from "./directory-walk.js";
+import { DirectoryWalk } from "./directory-walk.js";
+import { cleanName } from "./member-name.js";
 import type { ByteSource } from "./ring.js";
 import { cString, failure, shownName } from "./syscall-failure.js";
 import { newGunzip } from "./sync-gunzip.js";
@@ -77,13 +78,16 @@ export class TarSplitSource implements ByteSource {
   }
 
   #open(name: string): number {
-    const { parts } = cleanName(name);
-    const parent = this.#walk.open(parts.slice(0, -1), false);
-    const base = parts.at(-1);
+    const { parent, base } = cleanName(name);
+    const directory = this.#walk.open(parent, false);
     const fd =
-      parent === undefined || base === undefined
+      directory === undefined
         ? -constants.errno.ENOENT
-        : openat(parent.fd, cString(base), O_RDONLY_NOFOLLOW_NONBLOCK);
+        : openat(
+            directory.fd,
+            cString(base || "."),
+            O_RDONLY_NOFOLLOW_NONBLOCK,
+          );
     if (fd < 0) throw failure(fd, "open", name);
     return fd;
   }

@@ -22,6 +22,9 @@ const PIECE_BYTES = 256 * 1024;
  */
 const LEVEL = 3;
 
+/** Enough for all of a line but its name and its payload. */
+const LINE_BYTES = 128;
+
 /** @throws TpullError `DISK_FULL`, `STORE_IO_FAILED` from every method */
 export class TarSplitWriter {
   readonly #fd: number;
@@ -40,7 +43,11 @@ export class TarSplitWriter {
   /** Bytes that no file holds, as one line. An empty run writes nothing. */
   segment(raw: Buffer): void {
     if (raw.length === 0) return;
-    this.#line(`{"type":2,"payload":"${raw.toString("base64")}","position":`);
+    const payload = raw.toString("base64");
+    this.#reserve(payload.length + LINE_BYTES);
+    this.#put('{"type":2,"payload":"');
+    this.#put(payload);
+    this.#endLine('","position":');
   }
 
   /**
@@ -50,20 +57,27 @@ export class TarSplitWriter {
    */
   file(name: string, size: number, crc: string): void {
     const label = nameField(name);
-    this.#line(
+    this.#reserve(label.length + LINE_BYTES);
+    this.#put(
       size === 0
-        ? `{"type":1,${label}"payload":null,"position":`
-        : `{"type":1,${label}"size":${size},"payload":"${crc}","position":`,
+        ? `{"type":1,${label}"payload":null`
+        : `{"type":1,${label}"size":${size},"payload":"${crc}"`,
     );
+    this.#endLine(',"position":');
   }
 
-  #line(head: string): void {
-    const line = `${head}${this.#position}}\n`;
+  #endLine(head: string): void {
+    this.#put(`${head}${this.#position}}\n`);
     this.#position += 1;
-    // A character takes at most three bytes in UTF-8.
-    const most = line.length * 3;
-    if (this.#length + most > this.#text.length) this.#flush(most);
-    this.#length += this.#text.write(line, this.#length, "utf8");
+  }
+
+  #reserve(bytes: number): void {
+    if (this.#length + bytes > this.#text.length) this.#flush(bytes);
+  }
+
+  /** @param bytes binary: one character a byte */
+  #put(bytes: string): void {
+    this.#length += this.#text.write(bytes, this.#length, "latin1");
   }
 
   #flush(room: number): void {
@@ -105,13 +119,14 @@ function writeAll(fd: number, bytes: Buffer): void {
 // oxlint-disable-next-line no-control-regex -- exactly the characters Go's encoder changes
 const NEEDS_CARE = /[\u0000-\u001f"\\<>&\u0080-\u00ff]/;
 
-/** `"name":"…",`, or `"name_raw":"<base64>",` for names that are not UTF-8; nothing for no name. */
+/** `"name":"…",` in UTF-8, or `"name_raw":"<base64>",` for names that are not; nothing for no name. Binary. */
 function nameField(name: string): string {
   if (name === "") return "";
   if (!NEEDS_CARE.test(name)) return `"name":"${name}",`;
   const bytes = Buffer.from(name, "latin1");
   if (!isUtf8(bytes)) return `"name_raw":"${bytes.toString("base64")}",`;
-  return `"name":${goString(bytes.toString("utf8"))},`;
+  const text = goString(bytes.toString("utf8"));
+  return `"name":${Buffer.from(text).toString("latin1")},`;
 }
 
 // oxlint-disable-next-line no-control-regex -- exactly the characters Go's encoder changes

@@ -9,8 +9,9 @@ import { TpullError, isTpullError } from "../errors.js";
 import { ioFailure } from "../io-error.js";
 import { close, write } from "../native/libc.js";
 import type { Crc64 } from "./crc64.js";
-import { type CleanName, cleanName } from "./directory-walk.js";
+
 import { LayerTree, type Placement, type TreeWarning } from "./layer-tree.js";
+import { type CleanName, cleanName, splitPath } from "./member-name.js";
 import type { ByteSource } from "./ring.js";
 import { failure, shownName } from "./syscall-failure.js";
 import { type TarHeader, Type } from "./tar-header.js";
@@ -148,21 +149,21 @@ class LayerUnpacker {
       );
     }
     const name = cleanName(header.name);
-    const base = name.parts.at(-1);
-    if (base === undefined) {
+    const { base } = name;
+    if (base === "") {
       // The layer's root: dockerd leaves its own directory as it is.
       this.#unfiledMember(header, name.path);
     } else if (base === OPAQUE_MARK) {
-      this.#tree.opaque(name.parts.slice(0, -1));
+      this.#tree.opaque(name.parent);
       this.#unfiledMember(header, name.path);
     } else if (base.startsWith(WHITEOUT_PREFIX)) {
-      this.#tree.whiteout(hiddenName(name, base), header);
+      this.#tree.whiteout(hiddenName(name), header);
       this.#unfiledMember(header, name.path);
     } else if (header.type === Type.regular) {
       this.#file(name, header);
     } else {
       const placement = this.#place(name, header);
-      this.#record(header, name, placement);
+      this.#record(header, name.path, placement);
       if (placement.unreachable) this.#unfiled.add(name.path);
       this.#payloadToSegments(header);
     }
@@ -181,7 +182,7 @@ class LayerUnpacker {
       this.#flushRaw();
       return;
     }
-    this.#unfiledMember(header, name.path, this.#tree.has(name));
+    this.#unfiledMember(header, name.path, this.#tree.knows(name));
   }
 
   #place(name: CleanName, header: TarHeader): Placement {
@@ -210,7 +211,7 @@ class LayerUnpacker {
       file.repeated || file.unreachable || this.#unfiled.has(name.path);
     let written = 0;
     try {
-      if (beside) this.#record(header, name, file);
+      if (beside) this.#record(header, name.path, file);
       else this.#flushRaw();
       this.#crc.reset();
       while (written < header.size) {
@@ -236,7 +237,7 @@ class LayerUnpacker {
 
   /** A member whose content, if any, cannot be read back from the tree under its name. */
   #unfiledMember(header: TarHeader, path: string, repeated = false): void {
-    this.#record(header, { path, parts: [] }, { unreachable: true, repeated });
+    this.#record(header, path, { unreachable: true, repeated });
     this.#payloadToSegments(header);
     this.#unfiled.add(path);
   }
@@ -246,9 +247,9 @@ class LayerUnpacker {
    * refuses a name that comes twice, so a repeated member is not listed: its
    * bytes alone are kept, which gives the same tar.
    */
-  #record(header: TarHeader, name: CleanName, placement: Placement): void {
+  #record(header: TarHeader, path: string, placement: Placement): void {
     this.#flushRaw();
-    if (placement.repeated || this.#unfiled.has(name.path)) return;
+    if (placement.repeated || this.#unfiled.has(path)) return;
     this.#split.file(header.name, 0, "");
   }
 
@@ -262,13 +263,12 @@ class LayerUnpacker {
 }
 
 /** The name a whiteout hides. */
-function hiddenName(name: CleanName, base: string): CleanName {
+function hiddenName({ parent, base }: CleanName): CleanName {
   const hidden = base.slice(WHITEOUT_PREFIX.length);
   if (hidden === "" || hidden === "." || hidden === "..") {
     throw new TpullError("LAYER_INVALID", "it is a whiteout of nothing");
   }
-  const parts = [...name.parts.slice(0, -1), hidden];
-  return { parts, path: parts.join("/") };
+  return splitPath(parent === "" ? hidden : `${parent}/${hidden}`);
 }
 
 function writeAll(fd: number, bytes: Buffer, name: string): void {

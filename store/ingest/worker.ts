@@ -82,7 +82,7 @@ class InflatedSource implements ByteSource {
 
 const crc = createCrc64();
 
-async function work(job: Job): Promise<Answer> {
+async function work(job: Exclude<Job, { role: "end" }>): Promise<Answer> {
   if (job.role === "inflate") return inflate(job);
   const checksum = await crc;
   if (job.role === "copy") {
@@ -154,6 +154,10 @@ function afterFailure(meter: BlobMeter, cause: unknown): Answer {
 }
 
 parentPort?.on("message", (job: Job) => {
+  if (job.role === "end") {
+    parentPort?.close();
+    return;
+  }
   void work(job)
     .catch((error: unknown): Answer => ({ error: toWire(error) }))
     .then((answer) => parentPort?.postMessage(answer));

@@ -1,7 +1,7 @@
 import { lstatSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { cleanName } from "#store/ingest/directory-walk.js";
+import { cleanName } from "#store/ingest/member-name.js";
 import {
   directory,
   file,
@@ -33,11 +33,19 @@ describe("names", () => {
     ["...", "..."],
     ["a/..b/c..", "a/..b/c.."],
     [" ", " "],
+    ["./a/", "a"],
+    ["./", ""],
+    ["//", ""],
+    [".//", ""],
+    ["a//", "a"],
+    ["a/.", "a"],
+    [".a/..b/...", ".a/..b/..."],
     ["a\\..\\b", "a\\..\\b"],
   ])("%j is %j", (name, path) => {
     const clean = cleanName(name);
     expect(clean.path).toBe(path);
-    expect(clean.parts).toEqual(path === "" ? [] : path.split("/"));
+    expect(clean.base).toBe(path.split("/").at(-1));
+    expect(clean.parent).toBe(path.split("/").slice(0, -1).join("/"));
   });
 
   it.each(["..", "../a", "a/../../b", "/../a", "./.."])(

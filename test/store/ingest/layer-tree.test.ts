@@ -179,7 +179,7 @@ describe.skipIf(!LINUX)("files and links", () => {
     ]);
     expect(
       ["f", "g", "h"].map((path) => [modeOf(layer, path), timeOf(layer, path)]),
-    ).toEqual(Array(3).fill(["100640", "3.000000000"]));
+    ).toEqual(["f", "g", "h"].map(() => ["100640", "3.000000000"]));
   });
 });
 
@@ -495,6 +495,32 @@ describe.skipIf(!LINUX)("a name that comes twice", () => {
     ]);
     expect(paths(layer)).toEqual(["n", "t"]);
     expect(layer.result.size).toBe("file".length + "target".length);
+  });
+
+  it("is not listed again when it went with a directory", async () => {
+    const layer = await unpacked([
+      file("n/x", ""),
+      symlink("n", "elsewhere"),
+      directory("n"),
+      file("n/x", "content"),
+      file("n/y", "new"),
+    ]);
+    expect(listed(layer)).toEqual(["n/x", "n", "n/y (3)"]);
+    expect(readFileSync(join(layer.diffDirectory, "n/x"), "utf8")).toBe(
+      "content",
+    );
+  });
+
+  it("is not listed again when it went with a directory of two names", async () => {
+    const layer = await unpacked([
+      file("n/x", ""),
+      symlink("s", "."),
+      { name: "s/n", type: TYPE.fifo },
+      directory("n"),
+      file("n/x", "content"),
+    ]);
+    expect(listed(layer)).toEqual(["n/x", "s"]);
+    expect(paths(layer)).toEqual(["n", "n/x", "s"]);
   });
 
   it("is listed by the later member where a directory was only made in passing", async () => {

@@ -23,6 +23,9 @@ import {
 import type { LayerOutcome, LayerRequest } from "./layer-request.js";
 import type { RegistryClient } from "./registry/client.js";
 
+/** Below this a second thread takes longer to start than it saves. */
+const MIN_WIDE_BYTES = 64 * 1024 * 1024;
+
 export interface LayerJobsOptions {
   readonly store: Store;
   readonly writer: () => Promise<StoreWriter>;
@@ -166,6 +169,7 @@ export class LayerJobs {
 
   /** Whether the layer is more work than the other cores have left to share. */
   #isCritical(job: LayerJob): boolean {
+    if (job.size < MIN_WIDE_BYTES) return false;
     let rest = 0;
     for (const other of this.#jobs.values()) {
       if (other !== job) rest += other.remaining;

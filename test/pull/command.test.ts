@@ -1,12 +1,24 @@
 // The same pulls through the command line: exit status, what is said and where.
 import { describe, expect, it } from "vitest";
-import { tpull } from "../helpers/tpull-cli.js";
+import { tpull as runTpull } from "../helpers/tpull-cli.js";
 import { listing, newRoot } from "../store/support/roots.js";
 import { bigLayer, smallImage, smallLayer } from "./support/layers.js";
 import { imageOf } from "../helpers/image-builder.js";
 import { publish, serve } from "./support/pulls.js";
 import { RunningPull } from "./support/running.js";
 import { expectSound } from "./support/stored.js";
+
+/** An ordinary user is warned once; that is not what these tests are about. */
+async function tpull(
+  ...call: Parameters<typeof runTpull>
+): Promise<Awaited<ReturnType<typeof runTpull>>> {
+  const result = await runTpull(...call);
+  const stderr = result.stderr.replace(
+    /^tpull: warning: .*UNPRIVILEGED\)\n/m,
+    "",
+  );
+  return { ...result, stderr };
+}
 
 const short = (digest: string): string => digest.slice(7, 19);
 

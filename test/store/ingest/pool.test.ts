@@ -28,7 +28,8 @@ import {
 
 const TAR = archive([
   ...NAMES,
-  ...MODES,
+  // Closed directories can be looked into by root only.
+  ...(ROOT ? MODES : []),
   ...PAX,
   file("large", noise(3_000_000)),
   ...WHITEOUTS[1]!,

@@ -273,7 +273,8 @@ describe.skipIf(!LINUX)("gives the tar back", () => {
     pax: archive(odd.PAX),
     gnu: archive(odd.GNU),
     names: archive(odd.NAMES),
-    modes: archive(odd.MODES),
+    // Closed directories can be looked into by root only.
+    ...(ROOT ? { modes: archive(odd.MODES) } : {}),
     hardlinks: archive(odd.HARDLINKS[0]!),
     whiteouts: archive(odd.WHITEOUTS[1]!),
     "content in whiteouts and marks": archive([

@@ -112,6 +112,11 @@ describe("on one thread", () => {
     await expect(writer.write(Buffer.from("a"))).rejects.toThrow(
       RingAbandonedError,
     );
+
+    const full = createRing(8);
+    const blocked = new RingWriter(full).write(Buffer.alloc(100));
+    new RingReader(full).abandon();
+    await expect(blocked).rejects.toThrow(RingAbandonedError);
   });
 });
 

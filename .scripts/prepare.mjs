@@ -42,9 +42,10 @@ const sources = Math.max(
   ...["bin", "src", "store"].map(newestSource),
   mtime("tsconfig.json"),
   mtime("package.json"),
+  mtime(".scripts/bundle.config.mjs"),
 );
 if (mtime("dist/.built") < sources) {
-  run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "."]);
+  run("npm", ["run", "--silent", "build"]);
   const { writeFileSync } = await import("node:fs");
   writeFileSync(join(root, "dist/.built"), "");
 }

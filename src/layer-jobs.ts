@@ -23,8 +23,8 @@ import {
 import type { LayerOutcome, LayerRequest } from "./layer-request.js";
 import type { RegistryClient } from "./registry/client.js";
 
-/** Below this a second thread takes longer to start than it saves. */
-const MIN_WIDE_BYTES = 64 * 1024 * 1024;
+/** Below this a second thread takes longer to start than it saves: a Debian base layer is above it. */
+const MIN_WIDE_BYTES = 16 * 1024 * 1024;
 
 export interface LayerJobsOptions {
   readonly store: Store;

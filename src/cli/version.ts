@@ -1,10 +1,10 @@
 /** The version in package.json, read when somebody asks for it. */
-import { readFileSync } from "node:fs";
-
-/** Where package.json lies seen from `dist/src/cli/`. */
-const PACKAGE_JSON = new URL("../../../package.json", import.meta.url);
+import { createRequire } from "node:module";
 
 export function readVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(PACKAGE_JSON, "utf8"));
+  // By the package's own name: the bundled command line lies elsewhere than this file.
+  const manifest: unknown = createRequire(import.meta.url)(
+    "tpull/package.json",
+  );
   return (manifest as { version: string }).version;
 }

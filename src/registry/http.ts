@@ -127,11 +127,10 @@ export class Http {
   // Loaded with the first request: commands that fetch nothing should not have
   // to wait for it.
   async #createAgent(verify: boolean): Promise<Agent> {
-    const [{ loadAgent }, { createConnector }] = await Promise.all([
-      import("./undici-agent.js"),
+    const [UndiciAgent, { createConnector }] = await Promise.all([
+      import("./undici-agent.js").then(({ loadAgent }) => loadAgent()),
       import("./connector.js"),
     ]);
-    const UndiciAgent = loadAgent();
     return new UndiciAgent({
       connect: createConnector({
         ...this.#options.network,

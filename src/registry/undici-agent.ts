@@ -4,17 +4,16 @@
  * the pool by itself loads in a third of that. The file is not part of
  * undici's documented surface, so where it is not found the entry serves.
  */
-import { createRequire } from "node:module";
 import type { Agent } from "undici";
 
 type AgentClass = typeof Agent;
 
-const require = createRequire(import.meta.url);
-
-export function loadAgent(): AgentClass {
+export async function loadAgent(): Promise<AgentClass> {
   try {
-    return require("undici/lib/dispatcher/agent.js") as AgentClass;
+    // @ts-expect-error undici declares no types for its single files
+    const { default: Agent } = await import("undici/lib/dispatcher/agent.js");
+    return Agent as AgentClass;
   } catch {
-    return (require("undici") as typeof import("undici")).Agent;
+    return (await import("undici")).Agent;
   }
 }

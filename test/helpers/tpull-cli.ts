@@ -6,7 +6,7 @@ import { childEnv, run, type RunOptions, type RunResult } from "./run.js";
 /** The built program; what the package's `bin` names. */
 export const TPULL: string = join(
   import.meta.dirname,
-  "../../dist/bin/tpull.js",
+  "../../dist/cli/tpull.js",
 );
 
 /** Nobody's credentials or root may change what a test sees. */

@@ -3,7 +3,7 @@ import { type BlobSource, placeOf } from "./layer-request.js";
 
 /** What the opener of an early blob passes on to the registry client. */
 export type EarlyHooks = Required<
-  Pick<BlobOptions, "signal" | "onResume" | "onRetry">
+  Pick<BlobOptions, "signal" | "onReceived" | "onResume" | "onRetry">
 >;
 
 /** Begins to fetch a blob. */
@@ -13,6 +13,7 @@ export type OpenBlob = (hooks: EarlyHooks) => AsyncIterable<Uint8Array>;
 export interface EarlyListener {
   /** The bytes come over more than one connection. */
   onResume(): void;
+  onReceived(host: string, bytes: number): void;
   onRetry(retry: RetryEvent): void;
 }
 
@@ -36,6 +37,8 @@ export class EarlyBlob implements AsyncIterable<Uint8Array> {
     const chunks = open({
       signal: this.#stop.signal,
       onResume: () => this.#tell((listener) => listener.onResume()),
+      onReceived: (host, bytes) =>
+        this.#tell((listener) => listener.onReceived(host, bytes)),
       onRetry: (retry) => this.#tell((listener) => listener.onRetry(retry)),
     });
     this.#chunks = chunks[Symbol.asyncIterator]();

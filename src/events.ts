@@ -54,6 +54,16 @@ export interface PullResult {
   layers: LayerResult[];
   /** Bytes received from the network for this image. */
   bytesFetched: number;
+  /** The same by who sent them: the registry as references name it, or a mirror's host[:port]. */
+  bytesBySource: Record<string, number>;
+  /** Mirrors of the image's registry that were not asked any more, and why. */
+  passedOver: PassedOverMirror[];
+}
+
+export interface PassedOverMirror {
+  host: string;
+  code: string;
+  reason: string;
 }
 
 export interface FailedPull {

@@ -6,6 +6,7 @@ import {
   TpullError,
   chainIds,
 } from "../store/index.js";
+import { ByteCount } from "./byte-count.js";
 import type { EarlyOrder } from "./early-blob.js";
 import type { PullResult } from "./events.js";
 import type { ImageConfig } from "./image-config.js";
@@ -39,8 +40,8 @@ export class ImagePull {
   readonly call: CallOptions;
   /** The image, config and layers, was stored before: then, like docker, nothing is said of the layers. */
   #wasComplete = false;
-  /** Of the config, if it had to be fetched. */
-  #configBytes = 0;
+  /** Manifests and the config; layers are counted by their jobs. */
+  readonly #received = new ByteCount();
 
   constructor(
     text: string,
@@ -54,6 +55,7 @@ export class ImagePull {
     this.#signal = signal;
     this.call = {
       signal,
+      onReceived: this.#received.add,
       onRetry: ({ digest, attempt, delayMs, reason }) =>
         session.emit({
           type: "retry",
@@ -103,7 +105,20 @@ export class ImagePull {
       platform: formatPlatform(config),
       status: "up-to-date",
       layers,
-      bytesFetched: 0,
+      ...this.#fetched(this.#received),
+    };
+  }
+
+  #fetched(
+    received: ByteCount,
+  ): Pick<PullResult, "bytesFetched" | "bytesBySource" | "passedOver"> {
+    const { registry } = this.#reference;
+    return {
+      bytesFetched: received.total,
+      bytesBySource: received.toJSON(),
+      passedOver: this.#session.client
+        .passedOver(registry)
+        .map(({ host, code, reason }) => ({ host, code, reason })),
     };
   }
 
@@ -154,9 +169,7 @@ export class ImagePull {
     const stored = await store.imageConfig(imageIdOf(resolved));
     if (stored !== undefined) return stored;
     const { config } = resolved.manifest;
-    const bytes = await client.bytes(this.#reference, config, this.call);
-    this.#configBytes = bytes.length;
-    return bytes;
+    return client.bytes(this.#reference, config, this.call);
   }
 
   /** @throws TpullError `PLATFORM_NOT_FOUND` when the caller asked for another platform */
@@ -305,6 +318,9 @@ export class ImagePull {
     outcomes: readonly LayerOutcome[],
     status: PullResult["status"],
   ): PullResult {
+    const received = new ByteCount();
+    received.take(this.#received);
+    for (const outcome of outcomes) received.take(outcome.received);
     return {
       ...this.#names(),
       digest: resolved.digest,
@@ -327,10 +343,7 @@ export class ImagePull {
               : "reused",
         };
       }),
-      bytesFetched: outcomes.reduce(
-        (sum, { bytes }) => sum + bytes,
-        resolved.bytes + this.#configBytes,
-      ),
+      ...this.#fetched(received),
     };
   }
 

@@ -19,6 +19,7 @@ import {
   isTpullError,
   shortId,
 } from "../store/index.js";
+import { ByteCount } from "./byte-count.js";
 import type { CommitQueue } from "./commit-queue.js";
 import { inLayer } from "./image-error.js";
 import type { EarlyBlobs, EarlyListener } from "./early-blob.js";
@@ -51,7 +52,7 @@ export interface LayerJobContext {
   isCritical(job: LayerJob): boolean;
 }
 
-export type LayerJobOutcome = Omit<LayerOutcome, "bytes">;
+export type LayerJobOutcome = Omit<LayerOutcome, "received">;
 
 interface Present {
   readonly present: LayerRecord;
@@ -89,7 +90,9 @@ export class LayerJob {
   /** Of the attempt under way. */
   #bytes = 0;
   /** Of all attempts, and not taken account of yet. */
-  #received = 0;
+  readonly #received = new ByteCount();
+  /** Who sent bytes of the attempt under way. */
+  readonly #senders = new Set<string>();
   /** The blob came over more than one connection. */
   #resumed = false;
   /** Whether wrong bytes may be asked for once more. */
@@ -161,11 +164,11 @@ export class LayerJob {
     this.#audience.leave(request);
   }
 
-  /** Bytes received from the network since this was asked last. */
-  takeBytes(): number {
-    const bytes = this.#received;
-    this.#received = 0;
-    return bytes;
+  /** What was received from the network since this was asked last. */
+  takeReceived(): ByteCount {
+    const received = new ByteCount();
+    received.take(this.#received);
+    return received;
   }
 
   async #run(stored: Promise<boolean>): Promise<LayerJobOutcome> {
@@ -284,7 +287,7 @@ export class LayerJob {
     } catch (error) {
       await claim.discard();
       const failure = inLayer(error, this.#source.descriptor);
-      if (!this.#mayTryAgain(error, twin)) throw failure;
+      if (!(await this.#mayTryAgain(error, twin))) throw failure;
       return this.#stageAgain();
     }
   }
@@ -295,10 +298,14 @@ export class LayerJob {
    * whole deserves one try. After that it is the turn of the blobs by which
    * other images have the layer: they must not fail with this one.
    */
-  #mayTryAgain(error: unknown, twin: LayerRecord | undefined): boolean {
+  async #mayTryAgain(
+    error: unknown,
+    twin: LayerRecord | undefined,
+  ): Promise<boolean> {
     const code = isTpullError(error) ? error.code : "";
     if (OUR_OWN.has(code) || this.#audience.signal.aborted) return false;
     if (twin !== undefined) return true;
+    if (WRONG_BYTES.has(code) && (await this.#leaveMirrors(error))) return true;
     if (this.#resumed && this.#again && WRONG_BYTES.has(code)) {
       this.#again = false;
       return true;
@@ -313,9 +320,17 @@ export class LayerJob {
     return false;
   }
 
+  /** Mirrors are taken at their word once; whether there was one to leave. */
+  #leaveMirrors(error: unknown): Promise<boolean> {
+    const { repository, descriptor } = this.#source;
+    const { client } = this.#context;
+    return client.distrust(repository, descriptor, this.#senders, error);
+  }
+
   async #stageAgain(): Promise<StagedJob | Present> {
     this.#resumed = false;
     this.#bytes = 0;
+    this.#senders.clear();
     const layer = shortId(this.digest);
     const reason = `layer ${layer} did not come together; from the beginning`;
     this.#audience.tell((listener) => listener.retry(1, 0, reason));
@@ -346,7 +361,6 @@ export class LayerJob {
         wide,
         onBytes: (bytes) => {
           this.#bytes += bytes;
-          this.#received += bytes;
           const now = performance.now();
           if (now - reportedAt >= PROGRESS_INTERVAL_MS) report(now);
         },
@@ -365,6 +379,10 @@ export class LayerJob {
     const hooks: EarlyListener = {
       onResume: () => {
         this.#resumed = true;
+      },
+      onReceived: (host, bytes) => {
+        this.#senders.add(host);
+        this.#received.add(host, bytes);
       },
       onRetry: ({ attempt, delayMs, reason }) =>
         this.#audience.tell((listener) =>

@@ -13,6 +13,7 @@ import {
   type StoreWriter,
   abortedError,
 } from "../store/index.js";
+import { ByteCount } from "./byte-count.js";
 import { CommitQueue } from "./commit-queue.js";
 import type { EarlyBlobs } from "./early-blob.js";
 import {
@@ -193,6 +194,6 @@ function outcomeFor(
   outcome: LayerJobOutcome,
 ): LayerOutcome {
   return wasVisible
-    ? { ...outcome, source: "reused", bytes: 0 }
-    : { ...outcome, bytes: job.takeBytes() };
+    ? { ...outcome, source: "reused", received: new ByteCount() }
+    : { ...outcome, received: job.takeReceived() };
 }

@@ -1,5 +1,6 @@
 /** What images ask of the layers of a run, and what they hear of them. */
 import type { ChainId, DiffId, Digest, LayerRecord } from "../store/index.js";
+import type { ByteCount } from "./byte-count.js";
 import type { LayerSource, LayerState } from "./events.js";
 import type { Repository } from "./registry/client.js";
 import type { Descriptor } from "./registry/manifest.js";
@@ -40,7 +41,7 @@ export interface LayerOutcome {
   /** The blob that has proved to be this layer; absent when only the manifest says so. */
   readonly blob?: Digest;
   /** Received from the network; counted for one of the images that share the layer. */
-  readonly bytes: number;
+  readonly received: ByteCount;
 }
 
 /** The images that want one layer. */

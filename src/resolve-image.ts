@@ -36,8 +36,6 @@ export interface ResolvedImage {
   readonly manifest: ImageManifest;
   /** Whether an index named the platform, so that it is known to be the wanted one. */
   readonly chosen: boolean;
-  /** Bytes of the manifests read. */
-  readonly bytes: number;
 }
 
 /** Looks things up at the registry without asking twice for the same document. */
@@ -63,7 +61,6 @@ export async function resolveImage(
   const top = await client.manifest(reference, asked, call);
   let document = parseManifest(top.bytes, top.mediaType, image);
   let manifestDigest = top.digest;
-  let bytes = top.bytes.length;
   let chosen = false;
   const seen = new Set<Digest>([top.digest]);
   for (let depth = 1; document.kind === "index"; depth += 1) {
@@ -82,14 +79,12 @@ export async function resolveImage(
       `${image} (${entry.digest})`,
     );
     manifestDigest = next.digest;
-    bytes += next.bytes.length;
   }
   return {
     digest: top.digest,
     manifestDigest,
     manifest: document,
     chosen,
-    bytes,
   };
 }
 

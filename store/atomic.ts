@@ -9,9 +9,12 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   fchmodSync,
   fchownSync,
+  lstatSync,
   mkdirSync,
+  readdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -49,6 +52,18 @@ export function createDirectory(path: string, mode: number): boolean {
     throw error;
   }
   return true;
+}
+
+/**
+ * Gives an empty directory the rest of its mode when it is as a process left it
+ * that died in the middle of {@link createDirectory}.
+ */
+export function finishDirectory(path: string, mode: number): void {
+  const { mode: found, uid } = lstatSync(path);
+  const begun = constants.S_IFDIR | (mode & 0o700);
+  if (found !== begun || mode === (mode & 0o700)) return;
+  if (uid !== process.geteuid?.() || readdirSync(path).length > 0) return;
+  chmodSync(path, mode);
 }
 
 /** Creates a file that must not exist yet. It is not flushed. */

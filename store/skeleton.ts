@@ -11,7 +11,7 @@ import {
   unlinkSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import { createDirectory, unmark } from "./atomic.js";
+import { createDirectory, finishDirectory, unmark } from "./atomic.js";
 import { errnoOf, isAbsent } from "./io-error.js";
 import type { Layout } from "./layout.js";
 import { type RootLock, lockRoot } from "./lock.js";
@@ -80,6 +80,8 @@ export class Skeleton {
   /** Creates one directory, if it is missing. */
   directory(path: string, mode: number): void {
     if (createDirectory(path, mode)) this.#created.add(path);
+    // The root's own mode is its owner's choice.
+    else if (path !== this.#layout.root) finishDirectory(path, mode);
   }
 
   /**

@@ -14,7 +14,7 @@ import type { Identity } from "./errors.js";
 import type { Http } from "./http.js";
 import { readRealm, type Realm } from "./realm.js";
 import { mergeScopes, pullScope, splitScopes } from "./scope.js";
-import type { Endpoint } from "./scheme.js";
+import type { Endpoint } from "./endpoint.js";
 import { abortable } from "./signals.js";
 import { fetchToken, identityOf, type Token } from "./token.js";
 
@@ -69,7 +69,7 @@ export class Auth {
     target: Target,
     signal: AbortSignal,
   ): Promise<Authorization | undefined> {
-    const realm = this.#realms.get(target.endpoint.registry);
+    const realm = this.#realms.get(target.endpoint.host);
     if (realm === undefined) return undefined;
     if (realm === "basic") return this.#basic(target, signal);
     const grant = this.#grant(target);
@@ -102,19 +102,19 @@ export class Auth {
     fresh: boolean,
     signal: AbortSignal,
   ): Promise<Authorization | undefined> {
-    const { registry, base } = target.endpoint;
+    const { host, base } = target.endpoint;
     const challenge = preferredChallenge(challenges);
     if (challenge === undefined) {
       if (challenges.length === 0) return undefined;
       throw unsupported(target.endpoint, challenges);
     }
     if (challenge.scheme === "basic") {
-      this.#realms.set(registry, "basic");
+      this.#realms.set(host, "basic");
       if (used?.source === "basic") return undefined;
       return this.#basic(target, signal);
     }
     const realm = readRealm(challenge, base);
-    this.#realms.set(registry, realm);
+    this.#realms.set(host, realm);
 
     const known = this.#grant(target);
     const scopes = mergeScopes(
@@ -162,7 +162,7 @@ export class Auth {
   ): Promise<Token> {
     const { http, now, signal } = this.#options;
     try {
-      const credential = await this.#credential(endpoint.registry);
+      const credential = await this.#credential(endpoint.host);
       grant.token = await fetchToken(
         http,
         {
@@ -185,10 +185,7 @@ export class Auth {
     { endpoint }: Target,
     signal: AbortSignal,
   ): Promise<Authorization | undefined> {
-    const credential = await abortable(
-      this.#credential(endpoint.registry),
-      signal,
-    );
+    const credential = await abortable(this.#credential(endpoint.host), signal);
     if (credential?.kind !== "password") return undefined;
     return {
       header: basicAuthorization(credential.username, credential.password),
@@ -197,18 +194,18 @@ export class Auth {
     };
   }
 
-  #credential(registry: string): Promise<Credential | undefined> {
-    let credential = this.#credentials.get(registry);
+  #credential(host: string): Promise<Credential | undefined> {
+    let credential = this.#credentials.get(host);
     if (credential === undefined) {
-      credential = (async () => this.#options.credentials?.(registry))();
-      this.#credentials.set(registry, credential);
+      credential = (async () => this.#options.credentials?.(host))();
+      this.#credentials.set(host, credential);
     }
     return credential;
   }
 }
 
 function grantKey({ endpoint, repository }: Target): string {
-  return `${endpoint.registry}/${repository}`;
+  return `${endpoint.host}/${repository}`;
 }
 
 function bearer(token: Token): Authorization {
@@ -224,16 +221,16 @@ function isFinalRefusal(error: unknown): boolean {
 }
 
 function unsupported(
-  { registry }: Endpoint,
+  { host }: Endpoint,
   challenges: readonly Challenge[],
 ): TpullError {
   const schemes = challenges.map(({ scheme }) => scheme).join(", ");
   return new TpullError(
     "AUTH_UNSUPPORTED",
-    `${registry} offers only authentication that tpull does not know: ${schemes}`,
+    `${host} offers only authentication that tpull does not know: ${schemes}`,
     {
       hint: "tpull knows Bearer and Basic.",
-      details: { host: registry },
+      details: { host },
     },
   );
 }

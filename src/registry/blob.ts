@@ -6,9 +6,12 @@
 import { isTpullError, throwIfAborted } from "../../store/errors.js";
 import { cutBody, wrongBlobSize, type BlobAddress } from "./blob-errors.js";
 import { judgeReply } from "./content-range.js";
+import type { Endpoint, HostConfig } from "./endpoint.js";
 import { about, type Subject } from "./errors.js";
 import { headerValue } from "./headers.js";
+import { Places, type Want } from "./places.js";
 import { RetryBudget, type Retry } from "./retry.js";
+import { isMirrorsFault, MIRROR_RETRIES } from "./route.js";
 import type { Reply, Repository, Session } from "./session.js";
 import { joinSignals } from "./signals.js";
 
@@ -16,15 +19,19 @@ export interface BlobRequest extends Repository {
   readonly blob: BlobAddress;
   /** First byte wanted. */
   readonly from: number;
+  /** Where to stop (exclusive); the blob's size at most. */
+  readonly to: number;
   /** Each of them stops the stream. */
   readonly signals: readonly (AbortSignal | undefined)[];
-  readonly onRetry: (retry: Retry) => void;
+  readonly onRetry: (retry: Retry, host: string) => void;
+  /** Told how many bytes came from which host. */
+  readonly onReceived: (host: string, bytes: number) => void;
   /** Called when bytes from this offset on come from a connection that did not bring those before. */
   readonly onResume: (offset: number) => void;
 }
 
 /**
- * Streams the blob's bytes from `from` to its size, in chunks as they come off
+ * Streams the blob's bytes from `from` to `to`, in chunks as they come off
  * the socket. Work begins with the first read.
  * @throws TpullError `SIZE_MISMATCH` when the registry has more or fewer bytes,
  *   and what `RegistryClient.blob` names
@@ -33,11 +40,11 @@ export async function* streamBlob(
   session: Session,
   request: BlobRequest,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { size } = request.blob;
+  const { to } = request;
   const { signal, release } = joinSignals(...request.signals);
   const download = new BlobDownload(session, request, signal);
   try {
-    while (download.offset < size) {
+    while (download.offset < to) {
       try {
         const part = await download.open();
         if (part === undefined) continue;
@@ -53,8 +60,15 @@ export async function* streamBlob(
             }
             const wanted = skip === 0 ? chunk : chunk.subarray(skip);
             skip = 0;
-            download.advance(wanted.length, part);
-            yield wanted;
+            const rest = to - download.offset;
+            const piece =
+              wanted.length > rest && to < request.blob.size
+                ? wanted.subarray(0, rest)
+                : wanted;
+            download.advance(piece.length, part);
+            yield piece;
+            // More may come after a part: of that nobody asked for anything.
+            if (download.offset === to && to < request.blob.size) return;
           }
         } finally {
           body.cancel();
@@ -85,8 +99,11 @@ class BlobDownload {
   readonly #session: Session;
   readonly #request: BlobRequest;
   readonly #signal: AbortSignal;
-  readonly #budget: RetryBudget;
   readonly #subject: Subject;
+  readonly #want: Want;
+  #budget: RetryBudget;
+  /** Who may be asked, the one that is first. */
+  #places: HostConfig[] | undefined;
   /** Both are granted once, and without a wait. */
   #askedAgain = false;
   #endedEarly = false;
@@ -102,6 +119,33 @@ class BlobDownload {
       name: `${request.registry}/${request.repository}`,
       item: request.blob.digest,
     };
+    this.#want = {
+      registry: request.registry,
+      capability: "pull",
+      item: `${request.repository}/blobs/${request.blob.digest}`,
+    };
+  }
+
+  /** The place that is asked now. */
+  async #endpoint(): Promise<Endpoint> {
+    const { places } = this.#session;
+    const { registry } = this.#request;
+    if (this.#places === undefined) {
+      this.#places = await places.candidates(this.#want, this.#signal);
+      this.#renewBudget();
+    }
+    const host = this.#places[0] as HostConfig;
+    return places.endpoint(registry, host, this.#signal);
+  }
+
+  #renewBudget(): void {
+    const { policy } = this.#session;
+    const retries = this.#hasAnother() ? MIRROR_RETRIES : policy.retries;
+    this.#budget = new RetryBudget({ ...policy, retries });
+  }
+
+  #hasAnother(): boolean {
+    return this.#places !== undefined && this.#places.length > 1;
   }
 
   /**
@@ -109,10 +153,14 @@ class BlobDownload {
    * `undefined` means: again, and at once.
    */
   async open(): Promise<Part | undefined> {
-    const { registry, repository, blob, onResume } = this.#request;
+    const { registry, repository, blob, to, onResume } = this.#request;
     const { withoutRanges } = this.#session;
-    const from = withoutRanges.has(registry) ? 0 : this.offset;
+    const endpoint = await this.#endpoint();
+    const from = withoutRanges.has(endpoint.host) ? 0 : this.offset;
+    const ranged =
+      from > 0 || (to < blob.size && !withoutRanges.has(endpoint.host));
     const reply = await this.#session.send({
+      endpoint,
       method: "GET",
       registry,
       repository,
@@ -122,15 +170,23 @@ class BlobDownload {
         accept: "*/*",
         // Lengths, ranges and digests are those of the stored bytes.
         "accept-encoding": "identity",
-        ...(from === 0 ? {} : { range: `bytes=${from}-` }),
+        ...(ranged
+          ? { range: `bytes=${from}-${to < blob.size ? to - 1 : ""}` }
+          : {}),
       },
       signal: this.#signal,
     });
-    const verdict = judgeReply(reply.status, reply.headers, from, blob.size);
+    const verdict = judgeReply(
+      reply.status,
+      reply.headers,
+      ranged ? from : undefined,
+      blob.size,
+    );
     switch (verdict.kind) {
       case "whole":
       case "rest":
         if (this.offset > 0) onResume(this.offset);
+        this.#session.places.served(registry, this.#places?.[0] as HostConfig);
         return verdict.kind === "whole"
           ? { reply, skip: this.offset, end: blob.size }
           : { reply, skip: 0, end: verdict.end };
@@ -139,7 +195,7 @@ class BlobDownload {
         throw this.#wrongSize(reply, String(verdict.actual));
       case "no-ranges":
         reply.body.cancel();
-        withoutRanges.add(registry);
+        withoutRanges.add(endpoint.host);
         return undefined;
       case "refused":
         return this.#refused(reply);
@@ -157,13 +213,14 @@ class BlobDownload {
     }
     this.offset = next;
     this.#budget.progress(length);
+    this.#request.onReceived(reply.ask.endpoint.host, length);
   }
 
   /** Looks at where a body ended without an error. */
   ended({ reply, end }: Part): void {
-    const { size } = this.#request.blob;
-    if (this.offset === size) return;
-    if (end < size || !isDelimited(reply)) {
+    const { to } = this.#request;
+    if (this.offset === to) return;
+    if (end < to || !isDelimited(reply)) {
       throw cutBody(reply, "sends only a part");
     }
     // A proxy may have kept half a blob; a second time it is no accident.
@@ -178,18 +235,23 @@ class BlobDownload {
    * @throws the failure, when it is final
    */
   async recover(error: unknown): Promise<void> {
-    const { registry, onRetry, blob } = this.#request;
+    const { onRetry, blob, to } = this.#request;
     throwIfAborted(this.#signal);
     const here = isTpullError(error) && error.retryable;
     // With all bytes here it does not matter how the connection ended.
-    if (here && this.offset === blob.size) return;
+    if (here && this.offset === to) return;
+    const host = this.#hostName();
     try {
       await this.#session.again(error, this.#budget, {
-        registry,
+        host,
         signal: this.#signal,
-        onRetry,
+        onRetry: (retry) => onRetry(retry, host),
       });
     } catch (final) {
+      if (this.#hasAnother() && isMirrorsFault(final, this.#signal)) {
+        this.#goOnElsewhere(final);
+        return;
+      }
       const { name } = this.#subject;
       throw about(
         final,
@@ -198,6 +260,25 @@ class BlobDownload {
         { layer: blob.digest, offset: this.offset },
       );
     }
+  }
+
+  #hostName(): string {
+    const { registry } = this.#request;
+    const [host] = this.#places ?? [];
+    return host === undefined ? registry : Places.nameOf(registry, host);
+  }
+
+  /** Leaves a mirror; what it has sent so far is kept. */
+  #goOnElsewhere(error: unknown): void {
+    const [failed, ...others] = this.#places ?? [];
+    if (failed === undefined) return;
+    this.#session.places.passOver(this.#want, failed, error);
+    this.#places = others;
+    this.#renewBudget();
+    this.#askedAgain = false;
+    this.#endedEarly = false;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#tellOfAnother(reason);
   }
 
   async #refused(reply: Reply): Promise<undefined> {
@@ -211,7 +292,7 @@ class BlobDownload {
   }
 
   #tellOfAnother(reason: string): void {
-    this.#request.onRetry({ attempt: 1, delayMs: 0, reason });
+    this.#request.onRetry({ attempt: 1, delayMs: 0, reason }, this.#hostName());
   }
 
   #wrongSize(reply: Reply, found: string): Error {

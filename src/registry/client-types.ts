@@ -5,6 +5,8 @@ import type { NetworkOptions } from "./connector.js";
 import type { CredentialSource } from "./credentials.js";
 import type { Descriptor } from "./manifest.js";
 import type { FetchedManifest, ManifestHead } from "./manifests.js";
+import type { HostsSource } from "./endpoint.js";
+import type { PassedOver } from "./places.js";
 import type { RetryPolicy } from "./retry.js";
 import type { Repository } from "./session.js";
 import type { RegistryWarning } from "./warnings.js";
@@ -13,8 +15,10 @@ export type {
   BlobAddress,
   CredentialSource,
   FetchedManifest,
+  HostsSource,
   ManifestHead,
   NetworkOptions,
+  PassedOver,
   RegistryWarning,
   Repository,
   RetryPolicy,
@@ -22,7 +26,7 @@ export type {
 
 /** A request is about to be tried again. */
 export interface RetryEvent {
-  /** Registry, as references name it. */
+  /** Who is asked: the registry as references name it, or a mirror's host[:port]. */
   readonly host: string;
   /** Of the blob concerned. */
   readonly digest?: Digest;
@@ -44,10 +48,12 @@ export interface RegistryClientOptions {
    * `docker.io` → `http://127.0.0.1:5000`. `undefined` leaves the registry's own.
    */
   readonly endpoint?: (registry: string) => string | undefined;
+  /** Finds the places to ask for a registry; without it the registry itself. */
+  readonly hosts?: HostsSource;
   readonly retry?: Partial<RetryPolicy>;
   /** Told before each wait, unless the call has its own `onRetry`. */
   readonly onRetry?: (event: RetryEvent) => void;
-  /** Told each of a registry's own warnings once. */
+  /** Told each of a registry's own warnings, and each mirror that is passed over, once. */
   readonly onWarning?: (warning: RegistryWarning) => void;
   /** A body that brings less than 1 KiB in this time counts as broken. Default 30 s. */
   readonly stallMs?: number;
@@ -63,6 +69,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Instead of the client's. */
   readonly onRetry?: ((event: RetryEvent) => void) | undefined;
+  /** Told how many bytes of content came from which host, named as in {@link RetryEvent}. */
+  readonly onReceived?: ((host: string, bytes: number) => void) | undefined;
 }
 
 export interface ManifestOptions extends CallOptions {
@@ -73,6 +81,8 @@ export interface ManifestOptions extends CallOptions {
 export interface BlobOptions extends CallOptions {
   /** First byte wanted; 0 by default. */
   readonly from?: number;
+  /** Where to stop (exclusive); the blob's size by default. */
+  readonly to?: number;
   /**
    * The bytes from this offset on come over another connection than those
    * before (with `from` > 0 that is already true of the first). A wrong digest
@@ -137,6 +147,22 @@ export interface RegistryClient {
     descriptor: BlobAddress,
     options?: BlobOptions,
   ): AsyncIterable<Uint8Array>;
+
+  /**
+   * Says that bytes of a blob were wrong. Mirrors among the hosts that sent
+   * them are passed over from now on.
+   * @param hosts as `onReceived` named them
+   * @returns whether a mirror was among them, so that another try may end better
+   */
+  distrust(
+    repository: Repository,
+    blob: Pick<BlobAddress, "digest">,
+    hosts: Iterable<string>,
+    error: unknown,
+  ): Promise<boolean>;
+
+  /** The mirrors of a registry that were passed over so far. */
+  passedOver(registry: string): readonly PassedOver[];
 
   /** Drops all connections; what is under way ends with `ABORTED`. */
   close(): Promise<void>;

@@ -21,8 +21,9 @@ import {
   type FetchedManifest,
   type ManifestHead,
 } from "./manifests.js";
+import { Places, type PassedOver } from "./places.js";
 import { DEFAULT_RETRY_POLICY, type Retry } from "./retry.js";
-import { Endpoints } from "./scheme.js";
+import { distrust } from "./route.js";
 import { Session, type Repository } from "./session.js";
 import { joinSignals } from "./signals.js";
 import { fetchSmallBlob } from "./small-blob.js";
@@ -59,9 +60,15 @@ class Client implements RegistryClient {
     });
     this.#session = new Session({
       http: this.#http,
-      endpoints: new Endpoints({
+      places: new Places({
         override: options.endpoint,
+        hosts: options.hosts,
         probeTimeoutMs: Math.min(connectTimeoutMs, 3000),
+        onPassedOver: ({ registry, host, reason }) =>
+          options.onWarning?.({
+            code: "MIRROR_PASSED_OVER",
+            message: `mirror ${host} of ${registry} is passed over: ${reason}`,
+          }),
       }),
       auth: new Auth({
         http: this.#http,
@@ -79,14 +86,15 @@ class Client implements RegistryClient {
     item: string,
     options: CallOptions = {},
   ): Promise<ManifestHead | undefined> {
-    const onRetry = this.#teller(registry, options);
+    const onRetry = this.#teller(options);
     return this.#within(options, (signal) =>
       headManifest(this.#session, {
         registry,
         repository,
         item,
         expected: undefined,
-        scope: { registry, signal, onRetry },
+        route: { signal, onRetry },
+        onReceived: receiver(options),
       }),
     );
   }
@@ -96,14 +104,15 @@ class Client implements RegistryClient {
     item: string,
     options: ManifestOptions = {},
   ): Promise<FetchedManifest> {
-    const onRetry = this.#teller(registry, options);
+    const onRetry = this.#teller(options);
     return this.#within(options, (signal) =>
       fetchManifest(this.#session, {
         registry,
         repository,
         item,
         expected: options.expected,
-        scope: { registry, signal, onRetry },
+        route: { signal, onRetry },
+        onReceived: receiver(options),
       }),
     );
   }
@@ -118,7 +127,8 @@ class Client implements RegistryClient {
       repository,
       blob,
       signals: [this.#life.signal, options.signal],
-      onRetry: this.#teller(registry, options, blob.digest),
+      onRetry: this.#teller(options, blob.digest),
+      onReceived: receiver(options),
     });
   }
 
@@ -127,19 +137,43 @@ class Client implements RegistryClient {
     blob: BlobAddress,
     options: BlobOptions = {},
   ): AsyncIterable<Uint8Array> {
-    const { from = 0, onResume } = options;
+    const { from = 0, to = blob.size, onResume } = options;
     if (!Number.isInteger(from) || from < 0 || from > blob.size) {
       throw new RangeError(`from: ${from} is not within 0…${blob.size}`);
+    }
+    if (!Number.isInteger(to) || to < from || to > blob.size) {
+      throw new RangeError(`to: ${to} is not within ${from}…${blob.size}`);
     }
     return streamBlob(this.#session, {
       registry,
       repository,
       blob,
       from,
+      to,
       signals: [this.#life.signal, options.signal],
-      onRetry: this.#teller(registry, options, blob.digest),
+      onRetry: this.#teller(options, blob.digest),
+      onReceived: receiver(options),
       onResume: (offset) => onResume?.(offset),
     });
+  }
+
+  distrust(
+    { registry, repository }: Repository,
+    { digest }: Pick<BlobAddress, "digest">,
+    hosts: Iterable<string>,
+    error: unknown,
+  ): Promise<boolean> {
+    const blob = { digest };
+    return distrust(
+      this.#session,
+      { registry, repository, blob },
+      hosts,
+      error,
+    );
+  }
+
+  passedOver(registry: string): readonly PassedOver[] {
+    return this.#session.places.passedOver(registry);
   }
 
   async close(): Promise<void> {
@@ -161,12 +195,17 @@ class Client implements RegistryClient {
   }
 
   #teller(
-    host: string,
     options: CallOptions,
     digest?: Digest,
-  ): (retry: Retry) => void {
+  ): (retry: Retry, host: string) => void {
     const tell = options.onRetry ?? this.#onRetry;
-    const about = digest === undefined ? { host } : { host, digest };
-    return (retry) => tell?.({ ...about, ...retry });
+    const about = digest === undefined ? {} : { digest };
+    return (retry, host) => tell?.({ host, ...about, ...retry });
   }
+}
+
+function receiver({
+  onReceived,
+}: CallOptions): (host: string, bytes: number) => void {
+  return (host, bytes) => onReceived?.(host, bytes);
 }

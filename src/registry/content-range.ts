@@ -44,13 +44,13 @@ export type ReplyVerdict =
 
 /**
  * Judges a reply before its body is read.
- * @param offset first byte asked for; 0 means that no range was asked for
+ * @param offset first byte asked for; `undefined` where no range was asked for
  * @param size bytes of the whole blob as its descriptor says
  */
 export function judgeReply(
   status: number,
   headers: ResponseHeaders,
-  offset: number,
+  offset: number | undefined,
   size: number,
 ): ReplyVerdict {
   if (status === 200) {
@@ -59,7 +59,7 @@ export function judgeReply(
       ? { kind: "wrong-size", actual: length }
       : { kind: "whole" };
   }
-  if (offset === 0) return { kind: "refused" };
+  if (offset === undefined) return { kind: "refused" };
   const given = parseContentRange(headerValues(headers, "content-range"));
   const { range, total } = given ?? {};
   if (status === 416) {

@@ -15,12 +15,14 @@ export type Credential =
   | { readonly kind: "bearer"; readonly token: string };
 
 /**
- * Finds the credential for a registry, named as references name it
- * (`docker.io`, `localhost:5000`); `undefined` is anonymous. Asked at most
- * once for each registry, and only after the registry wants a credential.
+ * Finds the credential for a host that is asked: a registry, named as
+ * references name it (`docker.io`, `localhost:5000`), or a mirror, by its
+ * host[:port], which never gets what belongs to the registry it mirrors.
+ * `undefined` is anonymous. Asked at most once for each host, and only after
+ * that host wants a credential.
  */
 export type CredentialSource = (
-  registry: string,
+  host: string,
 ) => Promise<Credential | undefined>;
 
 /** The `Authorization` value of HTTP Basic. */

@@ -7,6 +7,7 @@ import type { Agent } from "undici";
 import { TpullError } from "../../store/errors.js";
 import { isLoopbackHost } from "./addresses.js";
 import type { NetworkOptions } from "./connector.js";
+import type { ConnectionProfile } from "./endpoint.js";
 import { exchange, type ExchangeResponse } from "./exchange.js";
 import { headerValue } from "./headers.js";
 import { redactUrl } from "./redact.js";
@@ -32,6 +33,10 @@ export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST";
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Sent to the URL's own scheme, host and port only, beside `headers`. */
+  readonly hostHeaders?: Readonly<Record<string, string>>;
+  /** How the URL's own host is connected to; a redirect's target is not. */
+  readonly connection?: ConnectionProfile | undefined;
   /** Sent to the URL's own scheme, host and port, never to where it redirects. */
   readonly authorization?: string | undefined;
   readonly body?: string;
@@ -107,6 +112,7 @@ export class Http {
       headers: {
         "user-agent": userAgent,
         ...request.headers,
+        ...(url.origin === request.url.origin ? request.hostHeaders : {}),
         ...(authorization === undefined ? {} : { authorization }),
       },
       body: request.body,

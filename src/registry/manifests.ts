@@ -19,7 +19,10 @@ import {
   type Descriptor,
 } from "./manifest.js";
 import { ACCEPT_MANIFESTS, acceptFor, isSchema1Type } from "./media-types.js";
-import type { Ask, Reply, Repository, RetryScope, Session } from "./session.js";
+import type { Endpoint } from "./endpoint.js";
+import type { Want } from "./places.js";
+import { atAnyPlace, type RouteOptions } from "./route.js";
+import type { Ask, Reply, Repository, Session } from "./session.js";
 import { withNearTags } from "./tags.js";
 
 /** Registries may name a manifest by another algorithm than ours. */
@@ -46,7 +49,9 @@ export interface ManifestRequest extends Repository {
   /** Tag or digest. */
   readonly item: string;
   readonly expected: Descriptor | undefined;
-  readonly scope: RetryScope;
+  readonly route: RouteOptions;
+  /** Told how many bytes of a manifest came from which host. */
+  readonly onReceived: (host: string, bytes: number) => void;
 }
 
 /** See `RegistryClient.manifest`. */
@@ -54,7 +59,7 @@ export async function fetchManifest(
   session: Session,
   request: ManifestRequest,
 ): Promise<FetchedManifest> {
-  const { expected, scope } = request;
+  const { expected, route } = request;
   const what = nameOf(request);
   if (expected !== undefined) {
     if (expected.size > MAX_MANIFEST_BYTES) throw manifestTooLarge(what);
@@ -64,12 +69,13 @@ export async function fetchManifest(
       return { bytes, digest, mediaType };
     }
   }
-  const ask = askFor(request, "GET");
   return explained(session, request, () =>
-    session.retrying(scope, async () => {
-      const reply = await session.send(ask);
+    atAnyPlace(session, wantOf(request), route, async (endpoint) => {
+      const reply = await session.send(askFor(request, "GET", endpoint));
       if (reply.status !== 200) throw await session.refusal(reply);
-      return readManifest(session, reply, request, what);
+      const manifest = await readManifest(session, reply, request, what);
+      request.onReceived(endpoint.host, manifest.bytes.length);
+      return manifest;
     }),
   );
 }
@@ -79,9 +85,9 @@ export async function headManifest(
   session: Session,
   request: ManifestRequest,
 ): Promise<ManifestHead | undefined> {
-  const ask = askFor(request, "HEAD");
   return explained(session, request, () =>
-    session.retrying(request.scope, async () => {
+    atAnyPlace(session, wantOf(request), request.route, async (endpoint) => {
+      const ask = askFor(request, "HEAD", endpoint);
       const reply = await session.send(ask);
       reply.body.cancel();
       if (reply.status === 200) return usableHead(reply, request);
@@ -102,8 +108,27 @@ function nameOf({ registry, repository, item }: ManifestRequest): string {
   return `${registry}/${repository}${joint}${item}`;
 }
 
-function askFor(request: ManifestRequest, method: "GET" | "HEAD"): Ask {
-  const { registry, repository, item, expected, scope } = request;
+/** A tag is for those to resolve who may; content with a digest is anybody's. */
+function wantOf({
+  registry,
+  repository,
+  item,
+  expected,
+}: ManifestRequest): Want {
+  const known = expected !== undefined || isDigest(item);
+  return {
+    registry,
+    capability: known ? "pull" : "resolve",
+    item: `${repository}/manifests/${item}`,
+  };
+}
+
+function askFor(
+  request: ManifestRequest,
+  method: "GET" | "HEAD",
+  endpoint: Endpoint,
+): Ask {
+  const { registry, repository, item, expected, route } = request;
   if (!isDigest(item) && !/^\w[\w.-]{0,127}$/.test(item)) {
     throw new TpullError(
       "REFERENCE_INVALID",
@@ -111,6 +136,7 @@ function askFor(request: ManifestRequest, method: "GET" | "HEAD"): Ask {
     );
   }
   return {
+    endpoint,
     method,
     registry,
     repository,
@@ -123,7 +149,7 @@ function askFor(request: ManifestRequest, method: "GET" | "HEAD"): Ask {
           : acceptFor(expected.mediaType),
       "accept-encoding": "identity",
     },
-    signal: scope.signal,
+    signal: route.signal,
   };
 }
 
@@ -231,13 +257,13 @@ async function explained<T>(
   request: ManifestRequest,
   work: () => Promise<T>,
 ): Promise<T> {
-  const { item, scope } = request;
+  const { item, route } = request;
   try {
     return await work();
   } catch (error) {
     const missing = isTpullError(error) && error.code === "MANIFEST_UNKNOWN";
     if (missing && !isDigest(item)) {
-      throw await withNearTags(session, request, item, error, scope.signal);
+      throw await withNearTags(session, request, item, error, route.signal);
     }
     const name = `${request.registry}/${request.repository}`;
     throw about(error, name, nameOf(request));

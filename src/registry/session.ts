@@ -7,6 +7,7 @@ import { abortedError, isTpullError, TpullError } from "../../store/errors.js";
 import type { Auth, Authorization, Target } from "./auth.js";
 import { Body } from "./body.js";
 import { parseChallenges } from "./challenge.js";
+import type { Endpoint } from "./endpoint.js";
 import {
   ANONYMOUS,
   MAX_ERROR_BODY_BYTES,
@@ -17,6 +18,7 @@ import {
 import { headerValues } from "./headers.js";
 import { foreignAuthorization } from "./foreign-token.js";
 import type { Http, HttpRequest, HttpResponse } from "./http.js";
+import type { Places } from "./places.js";
 import { secretsOf } from "./redact.js";
 import {
   HostPauses,
@@ -24,7 +26,7 @@ import {
   type Retry,
   type RetryPolicy,
 } from "./retry.js";
-import { apiUrl, type Endpoints } from "./scheme.js";
+import { apiUrl } from "./scheme.js";
 import type { RegistryWarnings } from "./warnings.js";
 
 /** A repository at a registry; every parsed reference is one. */
@@ -34,8 +36,9 @@ export interface Repository {
   readonly repository: string;
 }
 
-/** One question to a registry. */
+/** One question to one place of a registry. */
 export interface Ask extends Repository {
+  readonly endpoint: Endpoint;
   readonly method: "GET" | "HEAD";
   readonly subject: Subject;
   /** What follows `/v2/<repository>/`. */
@@ -55,14 +58,15 @@ export interface Reply extends HttpResponse {
 
 /** How work is tried again; `onRetry` is told before each wait. */
 export interface RetryScope {
-  readonly registry: string;
+  /** Who is asked, see `Endpoint.host`. */
+  readonly host: string;
   readonly signal: AbortSignal;
   readonly onRetry: (retry: Retry) => void;
 }
 
 export interface SessionOptions {
   readonly http: Http;
-  readonly endpoints: Endpoints;
+  readonly places: Places;
   readonly auth: Auth;
   readonly warnings: RegistryWarnings;
   readonly policy: RetryPolicy;
@@ -76,7 +80,8 @@ const REPOSITORY =
 
 export class Session {
   readonly policy: RetryPolicy;
-  /** Registries that have answered a range with something else; blobs are asked for whole there. */
+  readonly places: Places;
+  /** Hosts that have answered a range with something else; blobs are asked for whole there. */
   readonly withoutRanges: Set<string> = new Set();
   readonly #options: SessionOptions;
   readonly #pauses: HostPauses;
@@ -84,6 +89,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.policy = options.policy;
+    this.places = options.places;
     this.#pauses = new HostPauses(options.policy);
   }
 
@@ -93,21 +99,22 @@ export class Session {
    *   `ABORTED`, and what the token flow throws
    */
   async send(ask: Ask): Promise<Reply> {
-    const { endpoints, auth } = this.#options;
-    const { repository, signal } = ask;
+    const { auth } = this.#options;
+    const { endpoint, repository, signal } = ask;
     if (!REPOSITORY.test(repository)) {
       throw new TpullError(
         "REFERENCE_INVALID",
         `${JSON.stringify(repository)} is not a repository's name`,
       );
     }
-    await this.#pauses.ready(ask.registry, signal);
-    const endpoint = await endpoints.resolve(ask.registry, signal);
+    await this.#pauses.ready(endpoint.host, signal);
     const target: Target = { endpoint, repository };
     const request: HttpRequest = {
       method: ask.method,
       url: apiUrl(endpoint, `${repository}/${ask.path}`),
       headers: ask.headers,
+      hostHeaders: endpoint.headers,
+      connection: endpoint.connection,
       signal,
     };
     const home = request.url.origin;
@@ -181,14 +188,18 @@ export class Session {
     const retry = budget.next(error);
     if (retry === undefined) throw afterRetries(error, budget.total);
     const asked = (error as TpullError).details.retryAfterSeconds;
-    if (asked !== undefined) this.#pauses.pause(scope.registry, retry.delayMs);
+    if (asked !== undefined) this.#pauses.pause(scope.host, retry.delayMs);
     scope.onRetry(retry);
     await this.policy.sleep(retry.delayMs, scope.signal);
   }
 
   /** Does work until it succeeds or its retries are used up. */
-  async retrying<T>(scope: RetryScope, work: () => Promise<T>): Promise<T> {
-    const budget = new RetryBudget(this.policy);
+  async retrying<T>(
+    scope: RetryScope,
+    work: () => Promise<T>,
+    retries: number = this.policy.retries,
+  ): Promise<T> {
+    const budget = new RetryBudget({ ...this.policy, retries });
     for (;;) {
       try {
         return await work();
@@ -208,7 +219,7 @@ export class Session {
     const header = authorization?.header;
     const response = await http.request({ ...request, authorization: header });
     const redirected = response.url.origin !== home;
-    if (!redirected) warnings.show(ask.registry, response.headers);
+    if (!redirected) warnings.show(ask.endpoint.host, response.headers);
     return {
       ...response,
       ask,

@@ -5,6 +5,7 @@ import { wrongBlobDigest } from "./blob-errors.js";
 import { streamBlob, type BlobRequest } from "./blob.js";
 import { inlineData } from "./inline-data.js";
 import type { Descriptor } from "./manifest.js";
+import { distrust } from "./route.js";
 import type { Session } from "./session.js";
 
 /** Longest blob that is read whole. */
@@ -12,7 +13,7 @@ export const MAX_SMALL_BLOB_BYTES: number = 8 * 1024 * 1024;
 
 export interface SmallBlobRequest extends Omit<
   BlobRequest,
-  "from" | "onResume"
+  "from" | "to" | "onResume"
 > {
   readonly blob: Pick<Descriptor, "digest" | "size" | "data">;
 }
@@ -34,13 +35,27 @@ export async function fetchSmallBlob(
   };
   for (let tries = 1; ; tries++) {
     const chunks: Uint8Array[] = [];
-    const stream = streamBlob(session, { ...request, from: 0, onResume });
+    const hosts = new Set<string>();
+    const stream = streamBlob(session, {
+      ...request,
+      from: 0,
+      to: blob.size,
+      onResume,
+      onReceived: (host, length) => {
+        hosts.add(host);
+        request.onReceived(host, length);
+      },
+    });
     for await (const chunk of stream) chunks.push(chunk);
     const bytes = Buffer.concat(chunks);
     const actual = digestOf(bytes);
     if (actual === blob.digest) return bytes;
+    const error = wrongBlobDigest(name, blob, actual);
+    if (await distrust(session, { registry, repository, blob }, hosts, error)) {
+      continue;
+    }
     // Pieces of several replies may not belong together; those of one do.
-    if (!joined || tries > 1) throw wrongBlobDigest(name, blob, actual);
+    if (!joined || tries > 1) throw error;
   }
 }
 

@@ -35,7 +35,12 @@ async function listTags(
   signal: AbortSignal,
 ): Promise<string[]> {
   try {
+    const want = { registry, capability: "resolve", item: "tags" } as const;
+    // The registry itself knows best what it has; it is the last of its places.
+    const [host] = (await session.places.candidates(want, signal)).slice(-1);
+    if (host === undefined) return [];
     const reply = await session.send({
+      endpoint: await session.places.endpoint(registry, host, signal),
       method: "GET",
       registry,
       repository,

@@ -83,6 +83,8 @@ export function result(
     status,
     layers: [],
     bytesFetched: 100,
+    bytesBySource: { "docker.io": 100 },
+    passedOver: [],
   };
 }
 

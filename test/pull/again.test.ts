@@ -43,6 +43,7 @@ describe("an image that is up to date", () => {
         ...withoutWhatManifestsSay(first),
         status: "up-to-date",
         bytesFetched: expect.any(Number),
+        bytesBySource: expect.any(Object),
         layers: first.layers.map((layer) => ({
           ...withoutWhatManifestsSay(layer),
           source: "reused",

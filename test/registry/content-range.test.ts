@@ -25,7 +25,7 @@ test("none, and several", () => {
 
 describe("a reply about 100 bytes", () => {
   type Headers = Record<string, string | string[]>;
-  const cases: [string, number, number, Headers, object][] = [
+  const cases: [string, number, number | undefined, Headers, object][] = [
     ["whole", 200, 0, {}, { kind: "whole" }],
     [
       "whole, with length",
@@ -109,7 +109,7 @@ describe("a reply about 100 bytes", () => {
     [
       "a part that nobody asked for",
       206,
-      0,
+      undefined,
       { "content-range": "bytes 0-99/100" },
       { kind: "refused" },
     ],
@@ -131,7 +131,7 @@ describe("a reply about 100 bytes", () => {
     [
       "416 to no range",
       416,
-      0,
+      undefined,
       { "content-range": "bytes */30" },
       { kind: "refused" },
     ],

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   createDirectory,
+  finishDirectory,
   moveDirectory,
   renameDomain,
   replaceFiles,
@@ -109,5 +110,23 @@ describe("failures", () => {
     expect(ioFailure(undefined, "write it")).toBeUndefined();
     const reading = ioFailure(failure("EACCES"), "read it", "read");
     expect(reading).toMatchObject({ code: "ROOT_NOT_READABLE" });
+  });
+});
+
+describe("a directory that was begun", () => {
+  it("gets the rest of its mode while it is empty", () => {
+    mkdirSync(at("begun"), { mode: 0o700 });
+    finishDirectory(at("begun"), 0o755);
+    expect(statSync(at("begun")).mode & 0o7777).toBe(0o755);
+  });
+
+  it("keeps a mode that was chosen, and what is in use", () => {
+    mkdirSync(at("chosen"), { mode: 0o750 });
+    finishDirectory(at("chosen"), 0o755);
+    expect(statSync(at("chosen")).mode & 0o7777).toBe(0o750);
+    mkdirSync(at("used"), { mode: 0o700 });
+    writeFileSync(at("used/file"), "");
+    finishDirectory(at("used"), 0o755);
+    expect(statSync(at("used")).mode & 0o7777).toBe(0o700);
   });
 });

@@ -45,6 +45,9 @@ const RESULT: Fields = {
   status: oneOf("downloaded", "up-to-date"),
   layers: listOf(LAYER_RESULT, ["compressedSize"]),
   bytesFetched: count,
+  bytesBySource: (value) =>
+    Object.values(value as object).every((bytes) => Number.isInteger(bytes)),
+  passedOver: listOf({ host: text, code: text, reason: text }),
 };
 
 const ERROR: Fields = {

@@ -9,6 +9,8 @@ export interface FaultMatch {
   path?: RegExp;
   /** `true`: only requests with a Range header; `false`: only those without. */
   range?: boolean;
+  /** `true`: only requests with an Authorization header; `false`: only those without. */
+  authorized?: boolean;
 }
 
 export type FaultAction =
@@ -20,7 +22,7 @@ export type FaultAction =
   | { do: "shorten"; after: number }
   /** So many bytes more than there are; chunked, so that no header announces them, unless `announced`. */
   | { do: "lengthen"; by: number; announced?: boolean }
-  /** One byte is changed. */
+  /** One byte is changed, if there is one at that place. */
   | { do: "corrupt"; at: number }
   /** Nothing more comes: not even headers, or after so many bytes of the body. */
   | { do: "stall"; after?: number }
@@ -60,11 +62,13 @@ export function takeFault(
   request: IncomingMessage,
 ): Fault | undefined {
   const at = script.findIndex(({ on = {} }) => {
-    const { method, path, range } = on;
+    const { method, path, range, authorized } = on;
     return (
       (method === undefined || method === request.method) &&
       (path === undefined || path.test(request.url ?? "")) &&
-      (range === undefined || range === "range" in request.headers)
+      (range === undefined || range === "range" in request.headers) &&
+      (authorized === undefined ||
+        authorized === "authorization" in request.headers)
     );
   });
   const fault = script[at];
@@ -128,7 +132,8 @@ export function sendAnswer(
     }
     case "corrupt": {
       const body = Buffer.from(answer.body);
-      body.writeUInt8(body.readUInt8(fault.at) ^ 0xff, fault.at);
+      const byte = body[fault.at];
+      if (byte !== undefined) body[fault.at] = byte ^ 0xff;
       response.writeHead(answer.status, whole);
       response.end(body);
       return;

@@ -143,13 +143,19 @@ function hostTables(document: Table, report: Report): [string, Table][] {
 
 /** Without `server` it is the registry with all it can do, connected to as the file says. */
 function readServer(document: Table, report: Report): WrittenPlace {
-  const server = readString(document, "server", report) ?? "";
+  const server = readString(document, "server", report) || undefined;
   const place = readPlace(document, server, report);
-  return server === "" ? { ...place, capabilities: ALL_CAPABILITIES } : place;
+  return server === undefined
+    ? { ...place, capabilities: ALL_CAPABILITIES }
+    : place;
 }
 
-/** @param name the place's URL; empty for the registry itself */
-function readPlace(table: Table, name: string, report: Report): WrittenPlace {
+/** @param name the place's URL; `undefined` for the registry itself */
+function readPlace(
+  table: Table,
+  name: string | undefined,
+  report: Report,
+): WrittenPlace {
   const overridePath = readBoolean(table, "override_path", report) ?? false;
   const skipVerify = readBoolean(table, "skip_verify", report);
   const connectTimeoutMs = readDialTimeout(table, report);
@@ -157,7 +163,7 @@ function readPlace(table: Table, name: string, report: Report): WrittenPlace {
   const clientFiles = readClientPairs(table, report);
   return {
     url:
-      name === ""
+      name === undefined
         ? undefined
         : parsePlaceUrl(name, { overridePath, strict: false }, report),
     capabilities: readCapabilities(table, report),

@@ -11,6 +11,8 @@ import { childEnv, removeTree } from "./run.js";
 export interface DockerRegistryOptions {
   /** Kept after `stop()`; default: a fresh one that is removed. */
   readonly storage?: string;
+  /** URL of another registry: then this one is a pull-through cache of it. */
+  readonly cacheOf?: string;
 }
 
 export class DockerRegistry {
@@ -43,6 +45,9 @@ export async function startDockerRegistry(
       filesystem: { rootdirectory: options.storage ?? join(folder, "storage") },
     },
     http: { addr: "127.0.0.1:0" },
+    ...(options.cacheOf === undefined
+      ? {}
+      : { proxy: { remoteurl: options.cacheOf } }),
   };
   // JSON is YAML, which the registry reads.
   await writeFile(join(folder, "config.yml"), JSON.stringify(config));

@@ -22,6 +22,11 @@ export interface CountedRequest {
   bytes: number;
 }
 
+export interface CountingProxyOptions {
+  /** `HOST:PORT` to which every GET of a blob is sent on, as large registries do. */
+  readonly blobsAt?: string;
+}
+
 export class CountingProxy {
   /** `127.0.0.1:PORT` */
   readonly host: string;
@@ -35,7 +40,10 @@ export class CountingProxy {
   }
 
   /** @param upstream `HOST:PORT` of the real registry */
-  static async start(upstream: string): Promise<CountingProxy> {
+  static async start(
+    upstream: string,
+    options: CountingProxyOptions = {},
+  ): Promise<CountingProxy> {
     const server = createServer((incoming, outgoing) => {
       const counted = {
         method: incoming.method ?? "",
@@ -44,6 +52,12 @@ export class CountingProxy {
         bytes: 0,
       };
       proxy.requests.push(counted);
+      if (options.blobsAt !== undefined && isBlob(counted)) {
+        counted.status = 307;
+        const location = `http://${options.blobsAt}${counted.url}?signature=1`;
+        outgoing.writeHead(307, { location }).end();
+        return;
+      }
       forward(upstream, incoming, outgoing, counted).catch(() =>
         outgoing.destroy(),
       );
@@ -54,13 +68,11 @@ export class CountingProxy {
     return proxy;
   }
 
-  /** Bytes sent since the last call, and the requests for them. */
-  take(): { bytes: number; requests: CountedRequest[] } {
-    const requests = this.requests.splice(0);
-    return {
-      requests,
-      bytes: requests.reduce((sum, { bytes }) => sum + bytes, 0),
-    };
+  /** Bytes of blobs sent so far. */
+  blobBytes(): number {
+    return this.requests
+      .filter(isBlob)
+      .reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   async stop(): Promise<void> {
@@ -68,6 +80,10 @@ export class CountingProxy {
     this.#server.closeAllConnections();
     await once(this.#server, "close");
   }
+}
+
+function isBlob({ method, url }: CountedRequest): boolean {
+  return method === "GET" && url.includes("/blobs/sha256:");
 }
 
 async function forward(

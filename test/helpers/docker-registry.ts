@@ -11,8 +11,8 @@ import { childEnv, removeTree } from "./run.js";
 export interface DockerRegistryOptions {
   /** Kept after `stop()`; default: a fresh one that is removed. */
   readonly storage?: string;
-  /** URL of another registry: then this one is a pull-through cache of it. */
-  readonly cacheOf?: string;
+  /** The configuration's text; by default the simplest. It has to listen on `127.0.0.1:0`. */
+  readonly config?: string;
 }
 
 export class DockerRegistry {
@@ -45,12 +45,12 @@ export async function startDockerRegistry(
       filesystem: { rootdirectory: options.storage ?? join(folder, "storage") },
     },
     http: { addr: "127.0.0.1:0" },
-    ...(options.cacheOf === undefined
-      ? {}
-      : { proxy: { remoteurl: options.cacheOf } }),
   };
   // JSON is YAML, which the registry reads.
-  await writeFile(join(folder, "config.yml"), JSON.stringify(config));
+  await writeFile(
+    join(folder, "config.yml"),
+    options.config ?? JSON.stringify(config),
+  );
   const child = spawn(
     requirePeer("docker-registry"),
     ["serve", join(folder, "config.yml")],

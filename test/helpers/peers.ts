@@ -17,6 +17,7 @@ export type Peer =
   | "dpkg-deb"
   | "igzip"
   | "mkfs.ext4"
+  | "nginx"
   | "podman"
   | "python3"
   | "setfattr"

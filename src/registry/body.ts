@@ -6,8 +6,6 @@ import { abortedError, throwIfAborted } from "../../store/errors.js";
 
 /** Bytes kept for a slow reader before the socket is paused. */
 const HIGH_WATER_BYTES = 512 * 1024;
-/** Fewer bytes than this in a whole stall period count as no bytes. */
-const MIN_BYTES_PER_STALL = 1024;
 /** How often in a stall period the clock is looked at. */
 const TICKS_PER_STALL = 4;
 
@@ -20,9 +18,12 @@ export interface BodySource {
 }
 
 export interface BodyOptions {
-  /** A reader that waits this long (in sum) for less than 1 KiB gets `stalled()`. Milliseconds. */
+  /** A reader that waits this long (in sum) for fewer than `floorBytes` gets `stalled()`. Milliseconds. */
   readonly stallMs: number;
-  readonly stalled: () => Error;
+  /** How much has to arrive in that time; 1 when any byte will do. */
+  readonly floorBytes: number;
+  /** @param bytes that did arrive */
+  readonly stalled: (bytes: number) => Error;
   readonly signal: AbortSignal;
 }
 
@@ -69,6 +70,7 @@ export class Body {
       },
       {
         stallMs: Number.POSITIVE_INFINITY,
+        floorBytes: 1,
         stalled: abortedError,
         signal: new AbortController().signal,
       },
@@ -219,7 +221,7 @@ export class Body {
         if (this.#waiter === undefined) return;
         this.#idleTicks += 1;
         if (this.#idleTicks > TICKS_PER_STALL) {
-          this.#drop(this.#options.stalled());
+          this.#drop(this.#options.stalled(this.#bytesInPeriod));
         }
       },
       Math.max(1, stallMs / TICKS_PER_STALL),
@@ -228,7 +230,7 @@ export class Body {
 
   #countProgress(bytes: number): void {
     this.#bytesInPeriod += bytes;
-    if (this.#bytesInPeriod < MIN_BYTES_PER_STALL) return;
+    if (this.#bytesInPeriod < this.#options.floorBytes) return;
     this.#bytesInPeriod = 0;
     this.#idleTicks = 0;
   }

@@ -55,13 +55,15 @@ export interface RegistryClientOptions {
   readonly onRetry?: (event: RetryEvent) => void;
   /** Told each of a registry's own warnings, and each mirror that is passed over, once. */
   readonly onWarning?: (warning: RegistryWarning) => void;
-  /** A body that brings less than 1 KiB in this time counts as broken. Default 30 s. */
+  /** A body that stays below the floor for this long counts as broken. Default 30 s. */
   readonly stallMs?: number;
+  /** Bytes per second, averaged over `stallMs`, that a body has to bring. Default 1024. */
+  readonly floorBytesPerSecond?: number | undefined;
   /** For name look-up, TCP and TLS together. Default 15 s. */
   readonly connectTimeoutMs?: number;
   /** Until a registry begins to answer; one that has to fetch first needs long. Default 60 s. */
   readonly headersTimeoutMs?: number;
-  /** Trust and name look-up of all connections. */
+  /** Trust, name look-up and proxies of all connections. */
   readonly network?: NetworkOptions;
 }
 
@@ -93,10 +95,11 @@ export interface BlobOptions extends CallOptions {
 
 /**
  * Every method throws `ABORTED` as soon as its signal or the client's fires;
- * `NETWORK_*`, `REGISTRY_ERROR` and `TOO_MANY_REQUESTS` once the retries are
- * used up; `UNAUTHORIZED`, `DENIED`, `NAME_UNKNOWN`, `NOT_A_REGISTRY`,
- * `TLS_ERROR`, `REDIRECT_REFUSED`, `TOKEN_REALM_REFUSED`, `TOKEN_INVALID`,
- * `AUTH_UNSUPPORTED` and `REFERENCE_INVALID` at once.
+ * `NETWORK_*`, `PROXY_ERROR`, `REGISTRY_ERROR` and `TOO_MANY_REQUESTS` once the
+ * retries are used up; `UNAUTHORIZED`, `DENIED`, `NAME_UNKNOWN`,
+ * `NOT_A_REGISTRY`, `TLS_ERROR`, `CA_INVALID`, `CLIENT_CERTIFICATE_INVALID`,
+ * `PROXY_DENIED`, `PROXY_INVALID`, `REDIRECT_REFUSED`, `TOKEN_REALM_REFUSED`,
+ * `TOKEN_INVALID`, `AUTH_UNSUPPORTED` and `REFERENCE_INVALID` at once.
  */
 export interface RegistryClient {
   /**

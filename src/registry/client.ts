@@ -56,6 +56,8 @@ class Client implements RegistryClient {
       connectTimeoutMs,
       headersTimeoutMs: options.headersTimeoutMs ?? 60_000,
       stallMs: options.stallMs ?? 30_000,
+      floorBytesPerSecond: options.floorBytesPerSecond,
+      now: policy.now,
       network: options.network ?? {},
     });
     this.#session = new Session({

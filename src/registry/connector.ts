@@ -1,104 +1,65 @@
 /**
- * How sockets are made. Undici's own connector keeps a connection attempt
- * alive when its dispatcher is destroyed, and times it with a clock of half a
- * second; this one knows all its sockets and can close them.
+ * How undici's connections are made. Its own connector keeps an attempt alive
+ * when its dispatcher is destroyed, and times it with a clock of half a second;
+ * this one knows all its sockets, so that they can be closed.
  */
-import {
-  connect as connectTcp,
-  isIP,
-  type LookupFunction,
-  type Socket,
-} from "node:net";
-import { connect as connectTls, rootCertificates } from "node:tls";
+import type { LookupFunction, Socket } from "node:net";
+import type { SecureContext } from "node:tls";
 import type { buildConnector } from "undici";
-import { CONNECT_TIMEOUT } from "./network-errors.js";
+import { ConnectionAttempt } from "./connection-attempt.js";
+import type { Proxy, ProxySettings } from "./proxy-settings.js";
 
-/** Where trust and addresses come from, for all hosts. */
+/** Trust, addresses and proxies, for all hosts. */
 export interface NetworkOptions {
-  /** PEM certificates trusted beside the ones Node trusts. */
+  /** PEM certificates trusted beside Node's and the system's. */
   readonly ca?: string | readonly string[];
   /** Resolves host names instead of the system's resolver. */
   readonly lookup?: LookupFunction;
+  /** Default: those of the environment. An empty object stands for none. */
+  readonly proxy?: ProxySettings | undefined;
 }
 
-export interface ConnectorOptions extends NetworkOptions {
-  /** From the name look-up to the end of the TLS handshake. Milliseconds. */
-  readonly timeoutMs: number;
+/** How TLS is spoken. */
+export interface TlsOptions {
   /** `false` accepts any certificate. */
   readonly verify: boolean;
-  /** Every socket is in here from its first moment to its close. */
-  readonly sockets: Set<Socket>;
+  /** Asked for each connection; the same one each time. */
+  readonly trust: () => Promise<SecureContext>;
 }
 
-const SOCKET_CHUNK_BYTES = 64 * 1024;
-const KEEP_ALIVE_PROBE_MS = 60_000;
+export interface ConnectorOptions {
+  readonly lookup: LookupFunction | undefined;
+  /** From the name look-up to the end of the TLS handshake. Milliseconds. */
+  readonly timeoutMs: number;
+  /** Every socket is in here from its first moment to its close. */
+  readonly sockets: Set<Socket>;
+  readonly tls: TlsOptions;
+  /** To tunnel through, and how TLS is spoken with it. */
+  readonly tunnel?: { readonly proxy: Proxy; readonly tls: TlsOptions };
+  /** The proxy that is the target itself: its failures are told as a proxy's. */
+  readonly target?: Proxy;
+}
 
 /** Makes the function that opens undici's connections. */
 export function createConnector(
   options: ConnectorOptions,
 ): buildConnector.connector {
   const sessions = new Map<string, Buffer>();
-  const ca =
-    options.ca === undefined
-      ? {}
-      : { ca: [...rootCertificates, options.ca].flat() };
-
-  function open(target: buildConnector.Options): Socket {
-    const secure = target.protocol === "https:";
-    const common = {
-      host: target.hostname,
-      port: Number(target.port) || (secure ? 443 : 80),
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
-      highWaterMark: SOCKET_CHUNK_BYTES,
-      ...(options.lookup === undefined ? {} : { lookup: options.lookup }),
-    };
-    if (!secure) return connectTcp(common);
-    const key = `${common.host}:${common.port}`;
-    const session = sessions.get(key);
-    const socket = connectTls({
-      ...common,
-      ...ca,
-      ...(isIP(common.host) === 0 ? { servername: common.host } : {}),
-      ...(session === undefined ? {} : { session }),
-      rejectUnauthorized: options.verify,
-      ALPNProtocols: ["http/1.1"],
-    });
-    socket.on("session", (next) => sessions.set(key, next));
-    return socket;
-  }
-
   return (target, callback) => {
-    const socket = open(target);
-    options.sockets.add(socket);
-    const timer = setTimeout(() => {
-      socket.destroy(codedError(CONNECT_TIMEOUT));
-    }, options.timeoutMs);
-
-    // The first of three ends of the attempt; undici listens for later errors itself.
-    let waiting = true;
-    const settled = (): boolean => {
-      clearTimeout(timer);
-      const first = waiting;
-      waiting = false;
-      return first;
-    };
-    const connected =
-      target.protocol === "https:" ? "secureConnect" : "connect";
-    socket.once(connected, () => {
-      if (settled()) callback(null, socket);
-    });
-    socket.on("error", (error) => {
-      if (settled()) callback(error, null);
-    });
-    socket.once("close", () => {
-      options.sockets.delete(socket);
-      if (settled()) callback(codedError("ECONNRESET"), null);
-    });
+    void hand(new ConnectionAttempt(options, sessions).open(target), callback);
   };
 }
 
-function codedError(code: string): Error {
-  return Object.assign(new Error(code), { code });
+async function hand(
+  opening: Promise<Socket>,
+  callback: buildConnector.Callback,
+): Promise<void> {
+  let socket: Socket;
+  try {
+    socket = await opening;
+  } catch (error) {
+    callback(error as Error, null);
+    return;
+  }
+  callback(null, socket);
 }

@@ -3,11 +3,8 @@ import type { Dispatcher } from "undici";
 import { abortedError } from "../../store/errors.js";
 import { Body } from "./body.js";
 import type { ResponseHeaders } from "./headers.js";
-import {
-  HEADERS_TIMEOUT,
-  networkError,
-  stalledError,
-} from "./network-errors.js";
+import { HEADERS_TIMEOUT } from "./failure-kinds.js";
+import { networkError, stalledError } from "./network-errors.js";
 
 export interface ExchangeRequest {
   readonly method: "GET" | "HEAD" | "POST";
@@ -19,8 +16,14 @@ export interface ExchangeRequest {
   readonly headersTimeoutMs: number;
   /** See {@link Body}. Milliseconds. */
   readonly stallMs: number;
+  /** See {@link Body}. */
+  readonly floorBytes: number;
+  /** Origin of the proxy that the request is sent to with its whole URL. */
+  readonly forwarder: string | undefined;
   /** Whether this origin has answered before. */
   readonly answered: boolean;
+  /** Milliseconds since the epoch, for messages. */
+  readonly now: () => number;
 }
 
 export interface ExchangeResponse {
@@ -90,7 +93,8 @@ class Exchange implements Dispatcher.DispatchHandler {
       {
         signal: request.signal,
         stallMs: request.stallMs,
-        stalled: () => stalledError(request, request.stallMs),
+        floorBytes: request.floorBytes,
+        stalled: (bytes) => stalledError(request, request.stallMs, bytes),
       },
     );
     this.#resolve({ status, headers, body: this.#body });
@@ -117,11 +121,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   #translate(error: Error): unknown {
-    const { method, url, answered } = this.#request;
+    const { method, url, answered, now } = this.#request;
     return networkError(error, {
       method,
       url,
       answered: answered || this.#body !== undefined,
+      now: now(),
     });
   }
 
@@ -142,7 +147,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 /**
  * Sends one request. Resolves when the response's headers are here; the body
  * must then be read to its end or cancelled.
- * @throws TpullError `NETWORK_*`, `TLS_ERROR`, `ABORTED`
+ * @throws TpullError `NETWORK_*`, `TLS_ERROR`, `PROXY_*`, `ABORTED`
  */
 export function exchange(
   dispatcher: Dispatcher,
@@ -153,12 +158,17 @@ export function exchange(
       reject(abortedError());
       return;
     }
+    const { url, forwarder } = request;
+    const path = url.pathname + url.search;
     dispatcher.dispatch(
       {
-        origin: request.url.origin,
-        path: request.url.pathname + request.url.search,
+        origin: forwarder ?? url.origin,
+        path: forwarder === undefined ? path : url.origin + path,
         method: request.method,
-        headers: request.headers,
+        headers:
+          forwarder === undefined
+            ? request.headers
+            : { ...request.headers, host: url.host },
         body: request.body ?? null,
         // Both limits are ours: undici's clock ticks only twice a second.
         headersTimeout: 0,

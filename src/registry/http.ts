@@ -2,43 +2,64 @@
  * Requests over HTTP with redirects followed by our own rules: undici follows
  * none and retries nothing, so what a redirect target is told is decided here.
  */
-import type { Socket } from "node:net";
-import type { Agent } from "undici";
-import { TpullError } from "../../store/errors.js";
+import { isTpullError, throwIfAborted } from "../../store/errors.js";
 import { isLoopbackHost } from "./addresses.js";
+import { isOutOfTime, withServersClock } from "./clock.js";
+import type { ConnectionPools, Route } from "./connection-pools.js";
 import type { NetworkOptions } from "./connector.js";
 import type { ConnectionProfile } from "./endpoint.js";
 import { exchange, type ExchangeResponse } from "./exchange.js";
 import { headerValue } from "./headers.js";
-import { redactUrl } from "./redact.js";
+import { networkError } from "./network-errors.js";
+import { isProxysOwn, ProxyFailure } from "./proxy-errors.js";
+import { hopHeaders, redirectLocation, redirectTarget } from "./redirects.js";
 
-/** Redirects followed for one request. */
-export const MAX_REDIRECTS = 10;
+export { MAX_REDIRECTS } from "./redirects.js";
+
 /** A redirect's own body is read this far, to keep its connection for the next request. */
 const REDIRECT_BODY_BYTES = 16 * 1024;
-const REDIRECT_STATUS = new Set([301, 302, 303, 307, 308]);
+/** As much of a proxy's page as its title needs. */
+const PROXY_PAGE_BYTES = 4096;
+/** A server's clock is not worth a longer wait. */
+const CLOCK_MS = 3000;
+/** For the question what time it is there, and nothing else. */
+const UNVERIFIED: ConnectionProfile = { verify: false };
+const DEFAULT_FLOOR_BYTES_PER_SECOND = 1024;
 
 export interface HttpOptions {
   readonly userAgent: string;
-  /** Name look-up, TCP and TLS. Milliseconds. */
+  /** Name look-up, proxy, TCP and TLS. Milliseconds. */
   readonly connectTimeoutMs: number;
   /** From the sent request to the response's headers. Milliseconds. */
   readonly headersTimeoutMs: number;
-  /** A body that brings less than 1 KiB in this time is given up. Milliseconds. */
+  /** A body that stays below the floor for this long is given up. Milliseconds. */
   readonly stallMs: number;
+  /** Bytes per second, averaged over `stallMs`, that a body has to bring. Default 1024. */
+  readonly floorBytesPerSecond?: number | undefined;
   readonly network: NetworkOptions;
+  /**
+   * How connections to URLs are made that come without a profile of their own:
+   * redirect targets, token servers. Without it they are made as to any host,
+   * with no client certificate and no authority of another host's.
+   */
+  readonly profileFor?: (
+    url: URL,
+  ) => ConnectionProfile | undefined | Promise<ConnectionProfile | undefined>;
+  /** Milliseconds since the epoch, for messages. Default: the system's clock. */
+  readonly now?: () => number;
 }
 
 export interface HttpRequest {
   readonly method: "GET" | "HEAD" | "POST";
   readonly url: URL;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Sent to the URL's own scheme, host and port only, beside `headers`. */
-  readonly hostHeaders?: Readonly<Record<string, string>>;
-  /** How the URL's own host is connected to; a redirect's target is not. */
-  readonly connection?: ConnectionProfile | undefined;
+  /** Sent on every hop: what is asked for, such as `Accept` and `Range`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Sent to the URL's own scheme, host and port, never to where it redirects. */
+  readonly hostHeaders?: Readonly<Record<string, string>> | undefined;
+  /** Sent as `hostHeaders` are. */
   readonly authorization?: string | undefined;
+  /** How to connect to the URL's own scheme, host and port. */
+  readonly connection?: ConnectionProfile | undefined;
   readonly body?: string;
   readonly signal: AbortSignal;
   /** Throws when a redirect must not lead there. */
@@ -53,133 +74,149 @@ export interface HttpResponse extends ExchangeResponse {
 /** Connections, shared by all requests of one client. */
 export class Http {
   readonly #options: HttpOptions;
-  readonly #sockets = new Set<Socket>();
+  readonly #now: () => number;
   /** Origins that have answered something. */
   readonly #answered = new Set<string>();
-  #verified: Promise<Agent> | undefined;
-  #unverified: Promise<Agent> | undefined;
+  #pools: Promise<ConnectionPools> | undefined;
 
   constructor(options: HttpOptions) {
     this.#options = options;
+    this.#now = options.now ?? Date.now;
   }
 
   /**
    * Sends a request and follows up to {@link MAX_REDIRECTS} redirects: never
-   * from https to http, and without `Authorization` from the first change of
-   * scheme, host or port on. A POST is not redirected: its body is secret.
-   * @throws TpullError `NETWORK_*`, `TLS_ERROR`, `REDIRECT_REFUSED`, `ABORTED`
+   * from https to http, and without what is for the asked host only from the
+   * first change of scheme, host or port on. A POST is not redirected: its body
+   * is secret.
+   * @throws TpullError `NETWORK_*`, `TLS_ERROR`, `PROXY_*`, `CA_INVALID`,
+   *   `CLIENT_CERTIFICATE_INVALID`, `REDIRECT_REFUSED`, `ABORTED`
    */
   async request(request: HttpRequest): Promise<HttpResponse> {
-    let { url, authorization } = request;
+    let { url } = request;
+    let home = true;
     for (let hops = 0; ; hops++) {
-      const response = await this.#exchange(request, url, authorization);
-      const location = headerValue(response.headers, "location");
-      if (
-        !REDIRECT_STATUS.has(response.status) ||
-        location === undefined ||
-        request.method === "POST"
-      ) {
+      const response = await this.#exchange(request, url, home);
+      const location = redirectLocation(response.status, response.headers);
+      if (location === undefined || request.method === "POST") {
         return { ...response, url };
       }
       response.body.drain(REDIRECT_BODY_BYTES);
       const target = redirectTarget(request, url, location, hops);
       request.checkRedirect?.(target);
-      if (target.origin !== url.origin) authorization = undefined;
+      home &&= target.origin === url.origin;
       url = target;
     }
   }
 
   /** Drops all connections; requests under way end with `ABORTED`. */
   async close(): Promise<void> {
-    const agents = await Promise.all([this.#verified, this.#unverified]);
-    const closed = Promise.all(agents.map((agent) => agent?.destroy()));
-    for (const socket of this.#sockets) socket.destroy();
-    await closed;
+    await (await this.#pools)?.close();
   }
 
   async #exchange(
     request: HttpRequest,
     url: URL,
-    authorization: string | undefined,
+    home: boolean,
   ): Promise<ExchangeResponse> {
-    const { userAgent, headersTimeoutMs, stallMs } = this.#options;
+    const route = await this.#route(request, url);
+    try {
+      const response = await this.#send(request, url, route, {
+        "user-agent": this.#options.userAgent,
+        ...hopHeaders(request, home),
+      });
+      this.#answered.add(url.origin);
+      if (route.forward && isProxysOwn(response.status, response.headers)) {
+        throw await this.#proxysOwn(request, url, route, response);
+      }
+      return response;
+    } catch (error) {
+      if (!isTpullError(error) || !isOutOfTime(error)) throw error;
+      const date = await this.#askDate(request, url);
+      throw withServersClock(error, date, this.#now());
+    }
+  }
+
+  async #route(request: HttpRequest, url: URL): Promise<Route> {
+    const own = url.origin === request.url.origin && request.connection;
+    const profile = own || (await this.#options.profileFor?.(url));
     // Docker's rule: no certificate is asked of a registry on this machine.
     const local =
       isLoopbackHost(url.hostname) && isLoopbackHost(request.url.hostname);
-    const response = await exchange(await this.#agent(!local), {
+    return (await this.#loadPools()).route(url, profile, local);
+  }
+
+  #send(
+    request: Pick<HttpRequest, "body" | "method" | "signal">,
+    url: URL,
+    { agent, proxy, forward }: Route,
+    headers: Record<string, string>,
+  ): Promise<ExchangeResponse> {
+    const { headersTimeoutMs, stallMs, floorBytesPerSecond } = this.#options;
+    const floor = floorBytesPerSecond ?? DEFAULT_FLOOR_BYTES_PER_SECOND;
+    if (forward && proxy?.authorization !== undefined) {
+      headers["proxy-authorization"] = proxy.authorization;
+    }
+    return exchange(agent, {
       method: request.method,
       url,
-      headers: {
-        "user-agent": userAgent,
-        ...request.headers,
-        ...(url.origin === request.url.origin ? request.hostHeaders : {}),
-        ...(authorization === undefined ? {} : { authorization }),
-      },
+      forwarder: forward ? proxy?.url.origin : undefined,
+      headers,
       body: request.body,
       signal: request.signal,
       headersTimeoutMs,
       stallMs,
+      floorBytes: Math.max(1, Math.ceil((floor * stallMs) / 1000)),
       answered: this.#answered.has(url.origin),
+      now: this.#now,
     });
-    this.#answered.add(url.origin);
-    return response;
   }
 
-  #agent(verify: boolean): Promise<Agent> {
-    if (verify) return (this.#verified ??= this.#createAgent(true));
-    return (this.#unverified ??= this.#createAgent(false));
+  async #proxysOwn(
+    { method }: HttpRequest,
+    url: URL,
+    { proxy }: Route,
+    { status, headers, body }: ExchangeResponse,
+  ): Promise<unknown> {
+    if (proxy === undefined) return undefined;
+    const failure = new ProxyFailure(proxy.url, {
+      answer: { status, headers, body: await body.peek(PROXY_PAGE_BYTES) },
+      authorized: proxy.authorization !== undefined,
+    });
+    const now = this.#now();
+    return networkError(failure, { method, url, answered: true, now });
+  }
+
+  /** What time a server has whose certificate was refused; it is told nothing but the question. */
+  async #askDate(
+    { signal }: HttpRequest,
+    url: URL,
+  ): Promise<string | undefined> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(CLOCK_MS)]);
+    const root = new URL("/", url);
+    try {
+      const pools = await this.#loadPools();
+      const route = await pools.route(root, UNVERIFIED);
+      const response = await this.#send(
+        { method: "HEAD", signal: limit },
+        root,
+        route,
+        { "user-agent": this.#options.userAgent },
+      );
+      response.body.cancel();
+      return headerValue(response.headers, "date");
+    } catch {
+      throwIfAborted(signal);
+      return undefined;
+    }
   }
 
   // Loaded with the first request: commands that fetch nothing should not have
   // to wait for it.
-  async #createAgent(verify: boolean): Promise<Agent> {
-    const [UndiciAgent, { createConnector }] = await Promise.all([
-      import("./undici-agent.js").then(({ loadAgent }) => loadAgent()),
-      import("./connector.js"),
-    ]);
-    return new UndiciAgent({
-      connect: createConnector({
-        ...this.#options.network,
-        timeoutMs: this.#options.connectTimeoutMs,
-        verify,
-        sockets: this.#sockets,
-      }),
-      // As many as the callers have requests: they bound their own number, and
-      // a bound here could leave a config waiting behind paused layers.
-      connections: null,
-      pipelining: 1,
-      keepAliveTimeout: 15_000,
-    });
+  #loadPools(): Promise<ConnectionPools> {
+    const { network, connectTimeoutMs } = this.#options;
+    return (this.#pools ??= import("./connection-pools.js").then(
+      (module) => new module.ConnectionPools({ network, connectTimeoutMs }),
+    ));
   }
-}
-
-function redirectTarget(
-  request: HttpRequest,
-  from: URL,
-  location: string,
-  hops: number,
-): URL {
-  const refused = (why: string): TpullError =>
-    new TpullError(
-      "REDIRECT_REFUSED",
-      `${request.method} ${redactUrl(request.url)}: ${why}`,
-      { details: { host: from.host } },
-    );
-  if (hops >= MAX_REDIRECTS) {
-    throw refused(`redirected more than ${MAX_REDIRECTS} times`);
-  }
-  if (!URL.canParse(location, from.href)) {
-    throw refused(`${from.host} redirects to something that is not a URL`);
-  }
-  const target = new URL(location, from);
-  target.hash = "";
-  if (target.protocol !== "https:" && target.protocol !== "http:") {
-    throw refused(`${from.host} redirects to a ${target.protocol} URL`);
-  }
-  if (target.protocol === "http:" && request.url.protocol === "https:") {
-    throw refused(
-      `${from.host} redirects to plain HTTP (${redactUrl(target)})`,
-    );
-  }
-  return target;
 }

@@ -1,11 +1,14 @@
-/** Failures below HTTP, told apart by what the reader can do about them. */
+/** Failures below HTTP as errors for people. */
 import {
   abortedError,
   isTpullError,
   TpullError,
   type ErrorDetails,
 } from "../../store/errors.js";
-import { serverWords, redactUrl } from "./redact.js";
+import { RESET, socketKind, type Kind } from "./failure-kinds.js";
+import { ProxyFailure, proxyError } from "./proxy-errors.js";
+import { redactUrl } from "./redact.js";
+import { tlsKind } from "./tls-errors.js";
 
 /** The request that failed, as the error tells it. */
 export interface RequestInfo {
@@ -13,125 +16,8 @@ export interface RequestInfo {
   readonly url: URL;
   /** Whether this origin has answered anything before: then even a refused connection may pass. */
   readonly answered: boolean;
-}
-
-/** Codes of our own connector and of {@link exchange}; they look like Node's. */
-export const CONNECT_TIMEOUT = "CONNECT_TIMEOUT";
-export const HEADERS_TIMEOUT = "HEADERS_TIMEOUT";
-
-interface Kind {
-  code: string;
-  what: string;
-  hint?: string;
-  /** `answered`: only when the host is known to be there. */
-  retryable: boolean | "answered";
-}
-
-const RESET: Kind = {
-  code: "NETWORK_RESET",
-  what: "the connection was cut",
-  retryable: true,
-};
-const TIMEOUT_HINT =
-  "The host may be down, or a firewall or proxy may swallow the traffic.";
-const DNS: Kind = {
-  code: "NETWORK_DNS",
-  what: "the host name does not resolve",
-  hint: "Check the registry's name in the reference, and the DNS settings.",
-  retryable: "answered",
-};
-const UNREACHABLE: Kind = {
-  code: "NETWORK_UNREACHABLE",
-  what: "there is no route to the host",
-  hint: "Check the network connection, VPN and firewall.",
-  retryable: "answered",
-};
-
-const KINDS: Readonly<Record<string, Kind>> = {
-  ECONNRESET: RESET,
-  ECONNABORTED: RESET,
-  EPIPE: RESET,
-  UND_ERR_SOCKET: RESET,
-  UND_ERR_INFO: RESET,
-  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: RESET,
-  ENOTFOUND: DNS,
-  ENODATA: DNS,
-  EAI_NODATA: DNS,
-  EAI_NONAME: DNS,
-  EAI_FAIL: DNS,
-  EAI_AGAIN: {
-    ...DNS,
-    what: "the name server does not answer",
-    hint: "Check the DNS settings and the network connection.",
-    retryable: true,
-  },
-  EHOSTUNREACH: UNREACHABLE,
-  EHOSTDOWN: UNREACHABLE,
-  ENETUNREACH: UNREACHABLE,
-  ENETDOWN: UNREACHABLE,
-  EADDRNOTAVAIL: UNREACHABLE,
-  ECONNREFUSED: {
-    code: "NETWORK_REFUSED",
-    what: "connection refused",
-    hint: "Nothing listens there. Check the host and port, and that the registry runs.",
-    retryable: "answered",
-  },
-  ETIMEDOUT: {
-    code: "NETWORK_TIMEOUT",
-    what: "the connection timed out",
-    hint: TIMEOUT_HINT,
-    retryable: true,
-  },
-  [CONNECT_TIMEOUT]: {
-    code: "NETWORK_TIMEOUT",
-    what: "no connection in time",
-    hint: TIMEOUT_HINT,
-    retryable: true,
-  },
-  [HEADERS_TIMEOUT]: {
-    code: "NETWORK_TIMEOUT",
-    what: "connected, but no answer in time",
-    hint: TIMEOUT_HINT,
-    retryable: true,
-  },
-  UND_ERR_HEADERS_OVERFLOW: {
-    code: "NETWORK_PROTOCOL",
-    what: "the answer's headers are too long",
-    retryable: false,
-  },
-};
-
-/** OpenSSL's words for an answer that is no TLS at all. */
-const NOT_TLS =
-  /wrong.version.number|packet.length.too.long|http.request|unknown.protocol|record.layer.failure/i;
-const TLS_CODE =
-  /^(ERR_SSL_|ERR_TLS_|EPROTO$|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_)/;
-
-function tlsKind(code: string, url: URL, message: string): Kind {
-  if (NOT_TLS.test(`${code} ${message}`)) {
-    return {
-      code: "TLS_ERROR",
-      what: `TLS failed: ${url.host} answers with something that is not TLS`,
-      hint: "It probably serves plain HTTP, which is used for loopback hosts only.",
-      retryable: false,
-    };
-  }
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
-    return {
-      code: "TLS_ERROR",
-      what: `TLS failed: ${url.host} answers with a certificate for another name (${code})`,
-      hint: "Check the registry's name; a proxy or a portal on the way may have answered in its place.",
-      retryable: false,
-    };
-  }
-  return {
-    code: "TLS_ERROR",
-    what: `TLS failed: ${serverWords(message, 160)} (${code})`,
-    hint: code.startsWith("ERR_SSL_")
-      ? "Client and server do not agree on TLS; check the server's TLS settings."
-      : "If the registry's certificate is signed by your own authority, name its PEM file in NODE_EXTRA_CA_CERTS.",
-    retryable: false,
-  };
+  /** Milliseconds since the epoch, by this machine's clock. */
+  readonly now: number;
 }
 
 const NOT_HTTP: Kind = {
@@ -161,64 +47,76 @@ export function plainToTlsError(
     "TLS_ERROR",
     `${request.method} ${redactUrl(request.url)}: ${request.url.host} speaks TLS, but was asked in plain HTTP`,
     {
-      hint: "Give the registry's address with https://.",
+      hint: "Give the registry's address with https://, and take it off the list of those that speak plain HTTP.",
       details: { host: request.url.host, ...details },
     },
   );
 }
 
-function kindOf(cause: Error, code: string, url: URL): Kind | undefined {
-  const known = KINDS[code];
-  if (known !== undefined) return known;
-  if (TLS_CODE.test(code)) return tlsKind(code, url, cause.message);
-  if (/^E[A-Z]+$/.test(code)) {
-    return { code: "NETWORK_FAILED", what: code, retryable: "answered" };
-  }
-  return undefined;
+function kindOf(cause: Error, host: string, now: number): Kind | undefined {
+  if (cause.name === "HTTPParserError") return parserKind(cause);
+  const { code } = cause as { code?: unknown };
+  if (typeof code !== "string") return undefined;
+  // Node's own parser meets proxies only.
+  if (code.startsWith("HPE_")) return NOT_HTTP;
+  return tlsKind(cause, code, host, now) ?? socketKind(cause, code);
 }
 
 /**
- * Turns a failure of the socket, of TLS or of the HTTP parser into an error for
- * people. Codes: `NETWORK_RESET`, `NETWORK_REFUSED`, `NETWORK_DNS`,
+ * Turns a failure of the socket, of TLS, of a proxy or of the HTTP parser into
+ * an error for people. Codes: `NETWORK_RESET`, `NETWORK_REFUSED`, `NETWORK_DNS`,
  * `NETWORK_UNREACHABLE`, `NETWORK_TIMEOUT`, `NETWORK_PROTOCOL`, `TLS_ERROR`,
- * `NETWORK_FAILED`; `ABORTED` when the client was closed meanwhile. What it
- * does not know is a defect and is given back as it is.
+ * `NETWORK_FAILED`, `PROXY_ERROR`, `PROXY_DENIED`; `ABORTED` when the client was
+ * closed meanwhile. What it does not know is a defect and is given back as it
+ * is.
  */
 export function networkError(cause: unknown, request: RequestInfo): unknown {
   if (!(cause instanceof Error) || isTpullError(cause)) return cause;
+  const { method, url, answered, now } = request;
+  if (cause instanceof ProxyFailure) {
+    const kind = (inner: Error): Kind | undefined =>
+      kindOf(inner, cause.host, now);
+    return proxyError(cause, request, kind, answered);
+  }
   const parser = cause.name === "HTTPParserError";
   if (parser && isTlsAlert(cause)) return plainToTlsError(request);
-  const code = parser ? cause.name : (cause as { code?: unknown }).code;
-  if (typeof code !== "string") return cause;
+  const { code } = cause as { code?: unknown };
   if (code === "UND_ERR_DESTROYED" || code === "UND_ERR_CLOSED") {
     return abortedError();
   }
-  const kind = parser ? parserKind(cause) : kindOf(cause, code, request.url);
+  const kind = kindOf(cause, url.host, now);
   if (kind === undefined) return cause;
   return new TpullError(
     kind.code,
-    `${request.method} ${redactUrl(request.url)}: ${kind.what}`,
+    `${method} ${redactUrl(url)}: ${kind.what}`,
     {
       hint: kind.hint,
       cause,
       retryable:
-        kind.retryable === true ||
-        (kind.retryable === "answered" && request.answered),
-      details: { host: request.url.host, reason: code },
+        kind.retryable === true || (kind.retryable === "answered" && answered),
+      details: { host: url.host, reason: parser ? cause.name : code },
     },
   );
 }
 
-/** The error for a body that stopped arriving. */
+/**
+ * The error for a body that stopped arriving, or crawls.
+ * @param bytes that came in the last `stallMs`
+ */
 export function stalledError(
   request: Pick<RequestInfo, "method" | "url">,
   stallMs: number,
+  bytes: number,
 ): TpullError {
+  const asked = `${request.method} ${redactUrl(request.url)}`;
+  const seconds = `${stallMs / 1000} s`;
   return new TpullError(
     "NETWORK_STALLED",
-    `${request.method} ${redactUrl(request.url)}: the body stopped arriving for ${stallMs / 1000} s`,
+    bytes === 0
+      ? `${asked}: the body stopped arriving for ${seconds}`
+      : `${asked}: the body crawls, ${bytes} bytes in ${seconds}`,
     {
-      hint: TIMEOUT_HINT,
+      hint: "The host may be down, or a firewall or proxy may swallow the traffic.",
       retryable: true,
       details: { host: request.url.host },
     },

@@ -46,7 +46,7 @@ export function connect(options: RegistryClientOptions = {}): TestClient {
     stallMs: 100,
     onRetry: (event) => retries.push(event),
     onWarning: (warning) => warnings.push(warning),
-    network: { ca: TEST_CERTIFICATE, lookup },
+    network: { ca: TEST_CERTIFICATE, lookup, proxy: {} },
     ...options,
     retry: { baseMs: 1, maxMs: 4, ...options.retry },
   });

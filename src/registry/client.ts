@@ -66,6 +66,7 @@ class Client implements RegistryClient {
         override: options.endpoint,
         hosts: options.hosts,
         probeTimeoutMs: Math.min(connectTimeoutMs, 3000),
+        lookup: options.network?.lookup,
         onPassedOver: ({ registry, host, reason }) =>
           options.onWarning?.({
             code: "MIRROR_PASSED_OVER",

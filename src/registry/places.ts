@@ -2,6 +2,7 @@
  * The places of each registry: found once, in the order in which they are
  * asked, and passed over when they have proved to be of no use.
  */
+import type { LookupFunction } from "node:net";
 import {
   type ErrorDetails,
   isTpullError,
@@ -49,6 +50,8 @@ export interface PlacesOptions {
   readonly hosts: HostsSource | undefined;
   /** Limit of the question whether a port speaks TLS. Milliseconds. */
   readonly probeTimeoutMs: number;
+  /** Resolves host names instead of the system's resolver. */
+  readonly lookup?: LookupFunction | undefined;
   /** Told once for each mirror that is passed over. */
   readonly onPassedOver: (one: PassedOver) => void;
 }
@@ -212,7 +215,8 @@ export class Places {
       connection: host.connection,
     };
     if (!host.plainHttpFallback || base.protocol !== "https:") return endpoint;
-    const tls = await speaksTls(base, this.#options.probeTimeoutMs);
+    const { probeTimeoutMs, lookup } = this.#options;
+    const tls = await speaksTls(base, probeTimeoutMs, lookup);
     // A server that does not listen yet has not shown what it speaks.
     if (tls === undefined) this.#endpoints.delete(host);
     if (tls === true) return endpoint;

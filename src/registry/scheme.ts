@@ -1,5 +1,5 @@
 /** URLs of a registry's API, and whether a port speaks TLS. */
-import { isIP } from "node:net";
+import { isIP, type LookupFunction } from "node:net";
 import { connect } from "node:tls";
 import type { Endpoint } from "./endpoint.js";
 
@@ -17,12 +17,14 @@ export function apiUrl(endpoint: Endpoint, path: string): URL {
 }
 
 /**
- * Whether a TLS handshake succeeds there; `undefined` when nothing answers.
- * The certificate does not matter.
+ * Whether TLS is spoken there; `undefined` when nobody answers. Certificates
+ * do not matter: neither the server's, nor one that it wants to see.
+ * @param lookup instead of the system's resolver
  */
 export function speaksTls(
   base: URL,
   timeoutMs: number,
+  lookup?: LookupFunction,
 ): Promise<boolean | undefined> {
   const host = base.hostname.replace(/^\[|\]$/g, "");
   return new Promise((resolve) => {
@@ -30,6 +32,7 @@ export function speaksTls(
       host,
       port: Number(base.port) || 443,
       ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(lookup === undefined ? {} : { lookup }),
       rejectUnauthorized: false,
       ALPNProtocols: ["http/1.1"],
     });
@@ -39,9 +42,13 @@ export function speaksTls(
       resolve(answer);
     };
     const timer = setTimeout(() => finish(undefined), timeoutMs);
+    let answered = false;
+    socket.once("connect", () => (answered = true));
     socket.once("secureConnect", () => finish(true));
     socket.on("error", (error: NodeJS.ErrnoException) => {
-      finish(error.code === "ECONNREFUSED" ? undefined : false);
+      // An alert is TLS, too.
+      if (/^ERR_SSL_.*ALERT/.test(error.code ?? "")) finish(true);
+      else finish(answered ? false : undefined);
     });
     socket.once("close", () => finish(false));
   });

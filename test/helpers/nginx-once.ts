@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { requirePeer } from "./peers.js";
 import { readmeFile, replaceIn } from "./readme-blocks.js";
 import { childEnv, removeTree } from "./run.js";
+import { TEST_CERTIFICATE } from "./test-certificate.js";
 
 const STARTED_WITHIN_MS = 10_000;
 
@@ -28,12 +29,15 @@ export class NginxOnce {
   static async start(upstream: string): Promise<NginxOnce> {
     const folder = await mkdtemp(join(tmpdir(), "tpull-nginx-"));
     const host = `127.0.0.1:${await freePort()}`;
+    const authorities = join(folder, "ca.pem");
+    await writeFile(authorities, TEST_CERTIFICATE);
     const server = replaceIn(
       readmeFile("/etc/nginx/conf.d/registry-once.conf"),
       {
         "https://registry-1.docker.io": `http://${upstream}`,
         "127.0.0.1:5001": host,
         "/var/cache/nginx/registry-once": join(folder, "cache"),
+        "/etc/ssl/certs/ca-certificates.crt": authorities,
       },
     );
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(

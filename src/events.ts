@@ -31,6 +31,8 @@ export interface LayerResult {
   /** Bytes the layer adds to docker's `Size`. */
   size: number;
   source: LayerSource;
+  /** Bytes of the blob that were here from an earlier pull, which had not come to its end; absent when there were none. */
+  resumedBytes?: number;
 }
 
 /** The outcome of one image that was pulled, the same object for the API and the CLI. */
@@ -117,7 +119,7 @@ export type PullEvent =
       digest: Digest;
       state: LayerState;
     }
-  /** Bytes of a layer's blob that have arrived so far; at most about ten a second for each layer. */
+  /** Bytes of a layer's blob that are here so far, from the network or from an earlier pull; at most about ten a second for each layer. */
   | {
       type: "progress";
       image: string;

@@ -10,7 +10,11 @@ import { ByteCount } from "./byte-count.js";
 import type { EarlyOrder } from "./early-blob.js";
 import type { PullResult } from "./events.js";
 import type { ImageConfig } from "./image-config.js";
-import type { LayerListener, LayerOutcome } from "./layer-request.js";
+import type {
+  LayerListener,
+  LayerOutcome,
+  LayerRequest,
+} from "./layer-request.js";
 import { formatPlatform, platformMatches } from "./platform.js";
 import type { PullSession } from "./pull-session.js";
 import {
@@ -42,6 +46,7 @@ export class ImagePull {
   #wasComplete = false;
   /** Manifests and the config; layers are counted by their jobs. */
   readonly #received = new ByteCount();
+  #layers: readonly LayerRequest[] = [];
 
   constructor(
     text: string,
@@ -151,8 +156,11 @@ export class ImagePull {
     const largest = resolved.manifest.layers
       .toSorted((a, b) => b.size - a.size)
       .slice(0, concurrency);
+    const left = await store.leftBlobs();
     for (const descriptor of largest) {
       const { digest } = descriptor;
+      // What is here of it says where to begin, and perhaps that there is no need to.
+      if (left.has(digest)) continue;
       if ((await store.diffIdOf(digest)) !== undefined) continue;
       if (jobs.knows(digest) || early.size >= concurrency) continue;
       const source = { repository: this.#reference, descriptor };
@@ -220,14 +228,18 @@ export class ImagePull {
         size: descriptor.size,
       })),
     });
-    return this.#session.jobs.bring(
-      layers.map((layer, index) => ({
-        ...layer,
-        repository: this.#reference,
-        signal: this.#signal,
-        listener: this.#listener(index, layer.descriptor),
-      })),
-    );
+    this.#layers = layers.map((layer, index) => ({
+      ...layer,
+      repository: this.#reference,
+      signal: this.#signal,
+      listener: this.#listener(index, layer.descriptor),
+    }));
+    return this.#session.jobs.bring(this.#layers);
+  }
+
+  /** Notes why the image did not come about, for what is done of it. */
+  failed({ code }: TpullError): void {
+    this.#session.leftovers.note(code, this.#layers);
   }
 
   async #isComplete(
@@ -341,6 +353,9 @@ export class ImagePull {
             outcome.blob === undefined || outcome.blob === descriptor.digest
               ? outcome.source
               : "reused",
+          ...(outcome.resumedBytes === 0
+            ? {}
+            : { resumedBytes: outcome.resumedBytes }),
         };
       }),
       ...this.#fetched(received),

@@ -5,6 +5,7 @@
  */
 import type { LimitFunction } from "p-limit";
 import {
+  type ByteRange,
   type ChainId,
   type Claimed,
   type DiffId,
@@ -24,12 +25,15 @@ import type { CommitQueue } from "./commit-queue.js";
 import { inLayer } from "./image-error.js";
 import type { EarlyBlobs, EarlyListener } from "./early-blob.js";
 import type { LayerSource } from "./events.js";
+import { KeptBlob, MIN_KEPT_BYTES } from "./kept-blob.js";
 import {
   LayerAudience,
   type LayerOutcome,
   type LayerRequest,
   placeOf,
 } from "./layer-request.js";
+import { isWorthResuming } from "./leftovers.js";
+import type { LinkSpeed } from "./link-speed.js";
 import type { RegistryClient } from "./registry/client.js";
 import { abortable } from "./registry/signals.js";
 
@@ -43,6 +47,7 @@ export interface LayerJobContext {
   readonly client: RegistryClient;
   readonly stager: Stager;
   readonly early: EarlyBlobs;
+  readonly speed: LinkSpeed;
   /** Layers in flight. */
   readonly limit: LimitFunction;
   readonly queue: CommitQueue;
@@ -52,7 +57,7 @@ export interface LayerJobContext {
   isCritical(job: LayerJob): boolean;
 }
 
-export type LayerJobOutcome = Omit<LayerOutcome, "received">;
+export type LayerJobOutcome = Omit<LayerOutcome, "received" | "resumedBytes">;
 
 interface Present {
   readonly present: LayerRecord;
@@ -61,6 +66,8 @@ interface Present {
 interface StagedJob {
   readonly staged: Staged;
   readonly source: LayerSource;
+  /** The blob that has proved to be the layer. */
+  readonly blob: Digest | undefined;
 }
 
 const WARNINGS = {
@@ -93,8 +100,12 @@ export class LayerJob {
   readonly #received = new ByteCount();
   /** Who sent bytes of the attempt under way. */
   readonly #senders = new Set<string>();
-  /** The blob came over more than one connection. */
+  /** Read from what an earlier run left, and not taken account of yet. */
+  #fromDisk = 0;
+  /** The blob came over more than one connection, or in part from disk. */
   #resumed = false;
+  /** What is here, and kept, of the blob that is fetched. */
+  #kept: KeptBlob | undefined;
   /** Whether wrong bytes may be asked for once more. */
   #again = true;
 
@@ -171,12 +182,20 @@ export class LayerJob {
     return received;
   }
 
+  /** Bytes that came from disk instead, since this was asked last. */
+  takeResumedBytes(): number {
+    const bytes = this.#fromDisk;
+    this.#fromDisk = 0;
+    return bytes;
+  }
+
   async #run(stored: Promise<boolean>): Promise<LayerJobOutcome> {
     const { queue } = this.#context;
     try {
       const outcome = await ((await stored) ? this.#reuse() : this.#bring());
       this.#end = "visible";
       queue.seen(this.chainId);
+      await this.#forgetBlob();
       this.#audience.setState(
         outcome.source === "reused" ? "exists" : "complete",
       );
@@ -186,6 +205,25 @@ export class LayerJob {
       queue.fail(this.chainId, error);
       throw error;
     }
+  }
+
+  /** The layer is there: nobody needs the blob, or a part that an earlier run left of it. */
+  async #forgetBlob(): Promise<void> {
+    try {
+      await this.#kept?.remove();
+      if (this.#kept !== undefined || this.size < MIN_KEPT_BYTES) return;
+      await (await this.#context.writer()).removePartials([this.digest]);
+    } catch {
+      // What stays too long is swept one day.
+    }
+  }
+
+  /** What came of the blob stays, unless it is the wrong one. */
+  async #leaveBlob(error: unknown): Promise<void> {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    const code = isTpullError(error) ? error.code : "";
+    await (isWorthResuming(code) ? kept?.close() : kept?.remove());
   }
 
   /** Claims the layer although it is there: that keeps it in the store while we rely on it. */
@@ -209,15 +247,27 @@ export class LayerJob {
     claimed: Claimed,
     twin: LayerRecord | undefined,
   ): Promise<LayerJobOutcome> {
-    if ("present" in claimed) return this.#finish(claimed);
-    const { claim } = claimed;
+    const done = this.#doneAlready(claimed);
+    if (done !== undefined) return this.#finish(done);
+    const { claim } = claimed as { claim: LayerClaim };
     try {
       const staged = await this.#inSlot(() => this.#stage(claim, twin));
       return await this.#finish(staged);
     } catch (error) {
-      await claim.discard();
+      await claim.release();
       throw error;
     }
+  }
+
+  /** What needs no work: a layer of the store, or one that an earlier run staged. */
+  #doneAlready(claimed: Claimed): Present | StagedJob | undefined {
+    if ("present" in claimed) return claimed;
+    const { claim, complete } = claimed;
+    if (complete === undefined) return undefined;
+    const staged = { claim, ...complete };
+    if (complete.blob === this.digest) this.#fromDisk = this.size;
+    this.#warn(staged);
+    return { staged, source: "reused", blob: complete.blob };
   }
 
   /** Does work in one of the run's slots; what nobody wants any more does not wait for one. */
@@ -244,12 +294,22 @@ export class LayerJob {
     const claiming = this.#claim(tellBusy);
     const claimed = await Promise.race([claiming, busy]);
     if (claimed === "busy") return { waiting: claiming };
-    return "present" in claimed ? claimed : this.#stage(claimed.claim, twin);
+    return this.#stageUnlessDone(claimed, twin);
+  }
+
+  async #stageUnlessDone(
+    claimed: Claimed,
+    twin: LayerRecord | undefined,
+  ): Promise<StagedJob | Present> {
+    const done = this.#doneAlready(claimed);
+    if (done !== undefined) return done;
+    return this.#stage((claimed as { claim: LayerClaim }).claim, twin);
   }
 
   async #claim(onWait?: () => void): Promise<Claimed> {
     const writer = await this.#context.writer();
     return writer.claimLayer(this.chainId, {
+      takeComplete: true,
       signal: this.#audience.signal,
       onWait: () => {
         const reason = `another tpull is fetching layer ${shortId(this.digest)}`;
@@ -263,14 +323,20 @@ export class LayerJob {
     if ("present" in staged) {
       return { record: staged.present, source: "reused" };
     }
-    await using _claim: LayerClaim = staged.staged.claim;
+    const { source, blob } = staged;
     this.#audience.setState("staged");
-    const record = await this.#context.queue.add(
-      staged.staged,
-      this.#audience.signal,
-    );
-    const { source } = staged;
-    return { record, source, blob: this.digest };
+    try {
+      const record = await this.#context.queue.add(
+        staged.staged,
+        this.#audience.signal,
+      );
+      return { record, source, ...(blob === undefined ? {} : { blob }) };
+    } catch (error) {
+      // A layer that waited in vain for those below it is whole all the same.
+      await this.#leaveBlob(error);
+      await staged.staged.claim.release();
+      throw error;
+    }
   }
 
   async #stage(
@@ -283,8 +349,12 @@ export class LayerJob {
           ? await this.#fetch(claim)
           : await this.#copy(claim, twin);
       this.#warn(staged);
-      return { staged, source: twin === undefined ? "fetched" : "copied" };
+      const source = twin === undefined ? "fetched" : "copied";
+      this.#fromDisk = this.#kept?.fromDisk ?? 0;
+      return { staged, source, blob: this.digest };
     } catch (error) {
+      // Whoever waits for the claim begins with what is here of the blob.
+      await this.#leaveBlob(error);
       await claim.discard();
       const failure = inLayer(error, this.#source.descriptor);
       if (!(await this.#mayTryAgain(error, twin))) throw failure;
@@ -334,14 +404,12 @@ export class LayerJob {
     const layer = shortId(this.digest);
     const reason = `layer ${layer} did not come together; from the beginning`;
     this.#audience.tell((listener) => listener.retry(1, 0, reason));
-    const claimed = await this.#claim();
-    return "present" in claimed
-      ? claimed
-      : this.#stage(claimed.claim, undefined);
+    return this.#stageUnlessDone(await this.#claim(), undefined);
   }
 
   async #fetch(claim: LayerClaim): Promise<Staged> {
     const { descriptor, diffId, parent } = this.#source;
+    const kept = await this.#open();
     const wide = this.#context.isCritical(this);
     this.#audience.setState("downloading");
     let reportedAt = 0;
@@ -352,15 +420,15 @@ export class LayerJob {
       reported = this.#bytes;
       this.#audience.tell((listener) => listener.progress(reported));
     };
+    report(performance.now());
     return this.#context.stager.blob(
       claim,
-      this.#chunks(),
+      kept.chunks(),
       { digest: descriptor.digest, size: descriptor.size, diffId, parent },
       {
         signal: this.#audience.signal,
         wide,
-        onBytes: (bytes) => {
-          this.#bytes += bytes;
+        onBytes: () => {
           const now = performance.now();
           if (now - reportedAt >= PROGRESS_INTERVAL_MS) report(now);
         },
@@ -372,8 +440,29 @@ export class LayerJob {
     );
   }
 
-  /** The blob's bytes: of the request that is under way already, or of a new one. */
-  #chunks(): AsyncIterable<Uint8Array> {
+  /** The blob, with what is here of it. */
+  async #open(): Promise<KeptBlob> {
+    const { digest, size } = this.#source.descriptor;
+    const writer = await this.#context.writer();
+    const worth = size >= MIN_KEPT_BYTES;
+    const kept = new KeptBlob({
+      size,
+      partial: worth ? writer.partialBlob(digest, size) : undefined,
+      speed: this.#context.speed,
+      fetch: (range) => this.#request(range),
+      onReceived: (bytes) => {
+        this.#bytes += bytes;
+      },
+    });
+    this.#kept = kept;
+    this.#bytes = kept.here;
+    // Bytes of two runs are joined like those of two connections.
+    if (kept.here > 0) this.#resumed = true;
+    return kept;
+  }
+
+  /** Bytes of the blob: by the request that is under way already, or by a new one. */
+  #request({ from, to }: ByteRange): AsyncIterable<Uint8Array> {
     const { repository, descriptor } = this.#source;
     const { signal } = this.#audience;
     const hooks: EarlyListener = {
@@ -389,10 +478,16 @@ export class LayerJob {
           listener.retry(attempt, delayMs, reason),
         ),
     };
-    const early = this.#context.early.take(this.#source);
+    let early = this.#context.early.take(this.#source);
+    if (early !== undefined && from > 0) {
+      early.cancel(); // it begins at the first byte
+      early = undefined;
+    }
     this.#place = early?.place ?? placeOf(this.#source);
     if (early === undefined) {
       return this.#context.client.blob(repository, descriptor, {
+        from,
+        to,
         signal,
         ...hooks,
       });

@@ -22,6 +22,7 @@ import {
   type LayerJobOutcome,
 } from "./layer-job.js";
 import type { LayerOutcome, LayerRequest } from "./layer-request.js";
+import { LinkSpeed } from "./link-speed.js";
 import type { RegistryClient } from "./registry/client.js";
 
 /** Below this a second thread takes longer to start than it saves: a Debian base layer is above it. */
@@ -58,6 +59,7 @@ export class LayerJobs {
       client,
       stager,
       early,
+      speed: new LinkSpeed(),
       limit: pLimit(options.concurrency),
       queue: new CommitQueue(async (ready) =>
         (await writer()).commitLayers(ready),
@@ -194,6 +196,15 @@ function outcomeFor(
   outcome: LayerJobOutcome,
 ): LayerOutcome {
   return wasVisible
-    ? { ...outcome, source: "reused", received: new ByteCount() }
-    : { ...outcome, received: job.takeReceived() };
+    ? {
+        ...outcome,
+        source: "reused",
+        received: new ByteCount(),
+        resumedBytes: 0,
+      }
+    : {
+        ...outcome,
+        received: job.takeReceived(),
+        resumedBytes: job.takeResumedBytes(),
+      };
 }

@@ -42,6 +42,8 @@ export interface LayerOutcome {
   readonly blob?: Digest;
   /** Received from the network; counted for one of the images that share the layer. */
   readonly received: ByteCount;
+  /** Bytes of the blob that an earlier run had fetched; counted for one image likewise. */
+  readonly resumedBytes: number;
 }
 
 /** The images that want one layer. */

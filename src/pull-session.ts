@@ -14,6 +14,7 @@ import { defaultRoot } from "./default-root.js";
 import { EarlyBlobs } from "./early-blob.js";
 import type { OnEvent, PullEvent } from "./events.js";
 import { LayerJobs } from "./layer-jobs.js";
+import { Leftovers } from "./leftovers.js";
 import { type Platform, hostPlatform, parsePlatform } from "./platform.js";
 import {
   type RegistryClient,
@@ -38,7 +39,7 @@ export interface PullOptions {
   platform?: string;
   /** Layers in flight, 1 to 64. */
   concurrency?: number;
-  /** Ends the pull with `ABORTED`; what is not visible by then is taken back. */
+  /** Ends the pull with `ABORTED`; what is done of it by then stays for the next. */
   signal?: AbortSignal;
   /** Called while the pull goes on, so it should return soon. What it throws is ignored. */
   onEvent?: OnEvent;
@@ -55,6 +56,7 @@ export class PullSession implements AsyncDisposable {
   readonly signal: AbortSignal;
   readonly jobs: LayerJobs;
   readonly early: EarlyBlobs = new EarlyBlobs();
+  readonly leftovers: Leftovers = new Leftovers();
   readonly concurrency: number;
   readonly #onEvent: OnEvent | undefined;
   readonly #stager = new Stager();
@@ -149,7 +151,7 @@ export class PullSession implements AsyncDisposable {
 
   /**
    * Ends workers and connections, and takes back what did not become part of
-   * an image. May be called again.
+   * an image and is of no use for the next try. May be called again.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -161,6 +163,8 @@ export class PullSession implements AsyncDisposable {
     await this.client.close();
     const writer = await this.#writer?.catch(() => undefined);
     try {
+      writer?.keepUnusedLayers(this.leftovers.layers);
+      await writer?.removePartials(this.leftovers.refused);
       await writer?.[Symbol.asyncDispose]();
     } catch (error) {
       if (!isTpullError(error)) throw error;

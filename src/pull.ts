@@ -90,6 +90,7 @@ async function pullImage(
   // Events and errors repeat what was given; a password in it stays here.
   const text = withoutSecrets(String(given));
   let reference: Reference | undefined;
+  let image: ImagePull | undefined;
   // Siblings of a failed layer are stopped by the end of their image.
   const end = new AbortController();
   const stop = (): void => end.abort();
@@ -97,7 +98,7 @@ async function pullImage(
   try {
     if (session.signal.aborted) throw abortedError();
     reference = parseReference(given);
-    const image = new ImagePull(text, reference, session, end.signal);
+    image = new ImagePull(text, reference, session, end.signal);
     session.emit({
       type: "resolve",
       image: text,
@@ -127,6 +128,7 @@ async function pullImage(
     return image.done(image.result(resolved, config, layers, status));
   } catch (error) {
     if (!isTpullError(error)) throw error;
+    image?.failed(error);
     const failure = inImage(error, text, reference);
     session.emit({ type: "error", image: text, error: failure.toJSON() });
     throw failure;

@@ -52,9 +52,9 @@ export async function commitGroup(
     return session.places.get(chainId);
   });
   for (const plan of plans) writePlan(plan);
-  for (const { record } of plans) {
+  for (const { record, blob } of plans) {
     markInGroup(plans, record.parent);
-    noteUnused(layout, record.chainId);
+    noteUnused(layout, record.chainId, blob);
   }
   await syncFilesystem(staging.base);
   if (!staging.reachesLayerdb) await syncFilesystem(layout.layers);

@@ -11,9 +11,13 @@ export {
   parseDiffId,
   shortId,
 } from "./digest.js";
+export type { WholeLayer } from "./complete.js";
 export type { DistributionEntry } from "./distribution.js";
 export type { LayerClaim, LayerRecord, StagedLayer } from "./layers.js";
 export type { Layout } from "./layout.js";
+export type { ByteRange, PartialBlob } from "./partial.js";
+export { listPartials, removePartials } from "./partials.js";
+export type { LeftoverLimits, Partial } from "./partials.js";
 export { MAX_LAYERS } from "./place.js";
 export { privilege } from "./privilege.js";
 export type { Privilege } from "./privilege.js";
@@ -29,6 +33,7 @@ export type {
 export { openStore } from "./store.js";
 export type { Store } from "./store.js";
 export type {
+  ClaimOptions,
   Claimed,
   StoreWriter,
   WaitOptions,

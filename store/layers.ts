@@ -1,6 +1,13 @@
 /** Layers: what one is on its way in and in the store, and which ones `layerdb` has. */
 import { join } from "node:path";
-import { type CacheId, type ChainId, type DiffId, isDigest } from "./digest.js";
+import type { WholeLayer } from "./complete.js";
+import {
+  type CacheId,
+  type ChainId,
+  type DiffId,
+  type Digest,
+  isDigest,
+} from "./digest.js";
 import { LAYER_FILE, type Layout } from "./layout.js";
 import { readNames, readText } from "./read.js";
 
@@ -24,6 +31,10 @@ export interface LayerClaim extends AsyncDisposable {
   readonly diffDirectory: string;
   /** Becomes the layer's directory in `layerdb`; the archive record (`tar-split.json.gz`) belongs in it. */
   readonly writeSetDirectory: string;
+  /** Notes that the layer is unpacked and verified: {@link release}, or the end of the process, leaves it to whoever claims it next. */
+  complete(layer: WholeLayer): void;
+  /** Gives the layer up. One that is not complete is removed. Does nothing after a commit, or when called again. */
+  release(): Promise<void>;
   /** Gives the layer up and removes all of it. Does nothing after a commit, or when called again. */
   discard(): Promise<void>;
 }
@@ -37,6 +48,8 @@ export interface StagedLayer {
   readonly parent?: ChainId | undefined;
   /** Bytes of all unpacked files as docker counts them. */
   readonly size: number;
+  /** The blob it was unpacked from, if it was. */
+  readonly blob?: Digest | undefined;
 }
 
 const CACHE_ID = /^[0-9a-f]{64}$/;

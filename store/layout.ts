@@ -33,6 +33,7 @@ export const OVERLAY_FILE = {
 /** Names inside a layer's staging directory. */
 const STAGED_LAYER = "layer";
 const STAGED_WRITE_SET = "write-set";
+const STAGED_COMPLETE = "complete";
 
 /** What a layer's staging directory holds while the layer is being written. */
 export interface StagingPaths {
@@ -44,6 +45,8 @@ export interface StagingPaths {
   readonly diff: string;
   /** Becomes `layerdb/sha256/<chain ID>`. */
   readonly writeSet: string;
+  /** Says that the layer is whole, and what it is. */
+  readonly complete: string;
 }
 
 export class Layout {
@@ -79,6 +82,8 @@ export class Layout {
   readonly staging: string;
   /** Where layers are staged when `overlay2` is a mount of its own. */
   readonly overlayStaging: string;
+  /** Blobs that are here in part, for pulls that were interrupted. */
+  readonly partial: string;
   /** Notes of layers that no image uses yet. */
   readonly unused: string;
   /** What sessions made here that ended without a result while others went on. */
@@ -112,6 +117,7 @@ export class Layout {
     this.tpull = join(root, "tpull");
     this.staging = join(this.tpull, "staging");
     this.overlayStaging = join(this.overlay, ".tpull-staging");
+    this.partial = join(this.tpull, "partial");
     this.unused = join(this.tpull, "unused");
     this.made = join(this.tpull, "made");
     this.buildSnapshots = join(root, "buildkit", "snapshots.db");
@@ -143,6 +149,11 @@ export class Layout {
   /** The note that no image uses this layer yet. */
   unusedNote(chainId: ChainId): string {
     return join(this.unused, hexOf(chainId));
+  }
+
+  /** What is here of a blob. */
+  partialBlob(digest: Digest): string {
+    return join(this.partial, hexOf(digest));
   }
 
   imageConfig(imageId: ImageId): string {
@@ -184,6 +195,7 @@ export function stagingPaths(directory: string): StagingPaths {
     layer,
     diff: join(layer, OVERLAY_FILE.diff),
     writeSet: join(directory, STAGED_WRITE_SET),
+    complete: join(directory, STAGED_COMPLETE),
   };
 }
 

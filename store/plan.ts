@@ -6,7 +6,12 @@ import { randomBytes } from "node:crypto";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { createDirectory, mark, writeNew } from "./atomic.js";
-import { type ChainId, chainId as chainIdOf, newCacheId } from "./digest.js";
+import {
+  type ChainId,
+  type Digest,
+  chainId as chainIdOf,
+  newCacheId,
+} from "./digest.js";
 import { TpullError } from "./errors.js";
 import type { LayerRecord, StagedLayer } from "./layers.js";
 import { LAYER_FILE, OVERLAY_FILE } from "./layout.js";
@@ -18,6 +23,7 @@ export interface Plan {
   readonly claim: StagedClaim;
   readonly record: LayerRecord;
   readonly place: Place;
+  readonly blob: Digest | undefined;
   published: boolean;
 }
 
@@ -35,7 +41,7 @@ export function planGroup(
   findPlace: FindPlace,
 ): Plan[] {
   const plans = new Map<ChainId, Plan>();
-  for (const { claim, diffId, parent, size } of ready) {
+  for (const { claim, diffId, parent, size, blob } of ready) {
     const { chainId } = claim;
     if (!(claim instanceof StagedClaim) || !claim.isOpen) {
       throw new Error(`the claim of ${chainId} is not open`);
@@ -58,6 +64,7 @@ export function planGroup(
       claim,
       record: parent === undefined ? record : { ...record, parent },
       place: { cacheId, link: newLinkId(), lower },
+      blob,
       published: false,
     });
   }

@@ -53,6 +53,11 @@ export class PresentLayers {
     return record;
   }
 
+  /** Whether this session found the layer, or published it. */
+  has(chainId: ChainId): boolean {
+    return this.#known.has(chainId);
+  }
+
   #keep(record: LayerRecord, pin: LockedFile): void {
     const { chainId, parent } = record;
     this.#unpin(chainId);

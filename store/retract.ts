@@ -1,8 +1,10 @@
 /**
- * Layers that were published for an image which then did not come about, by
- * this session or by one that was killed. Nothing else ever removes them:
- * dockerd keeps a layer that no image has reached since its start.
+ * Layers that were published for an image which then did not come about. They
+ * wait for the image to be pulled again, but not for ever; and where the image
+ * was refused, they go at once. Nothing else ever removes them: dockerd keeps a
+ * layer that no image has reached since its start.
  */
+import { existsSync } from "node:fs";
 import {
   copyFlatDirectory,
   moveDirectory,
@@ -19,22 +21,29 @@ import { readNames } from "./read.js";
 import { removeTree } from "./remove.js";
 import type { Session, Staging } from "./session.js";
 import { revert, type StagedClaim, tryClaim } from "./staging.js";
-import { forgetUnused, notedUnused } from "./unused.js";
+import { forgetUnused, notedSince, notedUnused } from "./unused.js";
 import { countChildren, layersOfBuilds } from "./usage.js";
 
+/** Which of the noted layers are not to wait any longer. */
+export type IsOver = (chainId: ChainId, since: number) => boolean;
+
 /**
- * Removes the noted layers that nobody relies on, top down: no image, no
- * container, no build, no other layer and no running tpull. Whose notes they
- * are does not matter. A layer is invisible, and durably so, before any of its
+ * Removes those of the noted layers whose time is over and that nobody relies
+ * on, top down: no image, no container, no build, no other layer and no running
+ * tpull. Whose notes they are does not matter. A layer is invisible, and durably so, before any of its
  * files go; then its staging directory tells what to remove, so that this may
  * be interrupted at any point.
  * @returns whether a note stays, because somebody other than an image relies on its layer
  */
-export async function retractUnused(session: Session): Promise<boolean> {
+export async function retractUnused(
+  session: Session,
+  isOver: IsOver,
+): Promise<boolean> {
   const outgoing: StagedClaim[] = [];
   try {
     return await session.section(async () => {
-      await hideUnused(session, await session.staging(), outgoing);
+      const staging = await session.staging();
+      await hideUnused(session, staging, isOver, outgoing);
       removeIdleMarks(session);
       return notedUnused(session.layout).length > 0;
     });
@@ -48,6 +57,7 @@ export async function retractUnused(session: Session): Promise<boolean> {
 async function hideUnused(
   { layout }: Session,
   staging: Staging,
+  isOver: IsOver,
   outgoing: StagedClaim[],
 ): Promise<void> {
   const noted = new Set(notedUnused(layout));
@@ -61,7 +71,12 @@ async function hideUnused(
       settled.push(chainId);
       continue;
     }
+    if (!existsSync(layout.layer(chainId))) {
+      if (await isNowhere(layout, staging, chainId)) settled.push(chainId);
+      continue;
+    }
     if ((children.get(chainId) ?? 0) > 0 || inBuilds(chainId)) continue;
+    if (!isOver(chainId, notedSince(layout, chainId) ?? 0)) continue;
     const parent = readLayer(layout, chainId)?.parent;
     const claim = await hide(layout, staging, chainId);
     if (claim === undefined) continue;
@@ -78,29 +93,36 @@ async function hideUnused(
   forgetUnused(layout, settled);
 }
 
-/**
- * Takes a layer out of `layerdb`, unless somebody writes it or relies on it.
- * One that is not there, because it was never published or is gone again, is
- * hidden already.
- */
+/** Whether a layer that is not in the store is not about to be: then its note is one too many. */
+async function isNowhere(
+  layout: Layout,
+  staging: Staging,
+  chainId: ChainId,
+): Promise<boolean> {
+  const claim = tryClaim(layout, staging, chainId);
+  if (typeof claim === "string") return false;
+  await claim.release();
+  return true;
+}
+
+/** Takes a layer out of `layerdb`, unless somebody writes it or relies on it. */
 async function hide(
   layout: Layout,
   staging: Staging,
   chainId: ChainId,
 ): Promise<StagedClaim | undefined> {
-  const claim = tryClaim(layout, staging.base, chainId);
+  const claim = tryClaim(layout, staging, chainId);
   if (typeof claim === "string") return undefined;
   let hidden = false;
   try {
     // Whoever relies on the layer shares this lock for as long as it matters.
     const lock = tryLockDirectory(layout.layer(chainId), LOCK_EX);
     if (lock === "busy") return undefined;
-    if (lock !== "gone") {
-      try {
-        await takeOut(layout, staging, claim);
-      } finally {
-        lock.close();
-      }
+    if (lock === "gone") return undefined;
+    try {
+      await takeOut(layout, staging, claim);
+    } finally {
+      lock.close();
     }
     hidden = true;
     return claim;

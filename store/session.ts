@@ -3,6 +3,7 @@
  * steps of a commit share.
  */
 import { renameDomain } from "./atomic.js";
+import { eraOf } from "./complete.js";
 import type { ChainId } from "./digest.js";
 import type { Layout } from "./layout.js";
 import { type RootLock, lockSection } from "./lock.js";
@@ -20,6 +21,8 @@ export interface Staging {
   readonly base: string;
   /** Whether a write-set can be renamed from there into `layerdb`. */
   readonly reachesLayerdb: boolean;
+  /** How long what is not flushed stays whole there; see `eraOf`. */
+  readonly era: string | undefined;
 }
 
 const NO_TURN = Promise.resolve();
@@ -87,10 +90,12 @@ export class Session {
     const layers = await renameDomain(layout.layers);
     const own = await renameDomain(layout.staging);
     if (own === overlay) {
-      return { base: layout.staging, reachesLayerdb: own === layers };
+      const base = layout.staging;
+      return { base, reachesLayerdb: own === layers, era: await eraOf(base) };
     }
-    this.#skeleton.directory(layout.overlayStaging, 0o700);
-    return { base: layout.overlayStaging, reachesLayerdb: overlay === layers };
+    const base = layout.overlayStaging;
+    this.#skeleton.directory(base, 0o700);
+    return { base, reachesLayerdb: overlay === layers, era: await eraOf(base) };
   }
 
   /**

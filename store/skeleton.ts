@@ -51,6 +51,7 @@ function directories(layout: Layout): [path: string, mode: number][] {
     [layout.v2Metadata, 0o755],
     [layout.tpull, TPULL_MODE],
     [layout.staging, 0o700],
+    [layout.partial, 0o700],
     [layout.unused, 0o700],
   ];
 }

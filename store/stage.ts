@@ -89,7 +89,7 @@ export class Stager implements AsyncDisposable {
     if (error !== undefined) throw error;
     if (unpacked === undefined)
       throw new Error("unpacked nothing and said nothing");
-    return staged(claim, expected, unpacked);
+    return staged(claim, expected, unpacked, expected.digest);
   }
 
   /** Stages a layer whose tar another stored layer can give back. */
@@ -122,24 +122,22 @@ function targetOf(claim: LayerClaim): UnpackTarget {
 
 function staged(
   claim: LayerClaim,
-  expected: Pick<ExpectedLayer, "diffId" | "parent">,
+  { diffId, parent }: Pick<ExpectedLayer, "diffId" | "parent">,
   unpacked: Unpacked,
+  blob?: Digest,
 ): Staged {
-  if (unpacked.diffId !== expected.diffId) {
+  if (unpacked.diffId !== diffId) {
     throw new TpullError(
       "DIFF_ID_MISMATCH",
-      `it unpacks to the diff ID ${unpacked.diffId}, the image's config says ${expected.diffId}`,
+      `it unpacks to the diff ID ${unpacked.diffId}, the image's config says ${diffId}`,
       {
         hint: "The image was published with a config that does not belong to its layers; ask its publisher.",
-        details: { expected: expected.diffId, actual: unpacked.diffId },
+        details: { expected: diffId, actual: unpacked.diffId },
       },
     );
   }
-  return {
-    claim,
-    diffId: expected.diffId,
-    ...(expected.parent === undefined ? {} : { parent: expected.parent }),
-    size: unpacked.size,
-    warnings: unpacked.warnings,
-  };
+  const { size, warnings } = unpacked;
+  const layer = { diffId, parent, size, blob, warnings };
+  claim.complete(layer);
+  return { claim, ...layer };
 }

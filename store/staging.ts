@@ -1,22 +1,33 @@
 /**
  * Layers that are being written. Each has a directory named after its chain ID,
  * whose lock says that somebody works on it and whose `write-set` says what to
- * remove when nobody does.
+ * remove when nobody does. A complete one stays for the next who wants it.
  */
-import { existsSync } from "node:fs";
+import { existsSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import {
   createDirectory,
+  moveDirectory,
   syncDirectory,
   TEMPORARY_PREFIX,
   unmark,
 } from "./atomic.js";
-import type { CacheId, ChainId } from "./digest.js";
+import {
+  blobOfComplete,
+  completeSince,
+  eraOf,
+  forgetComplete,
+  readComplete,
+  type WholeLayer,
+  writeComplete,
+} from "./complete.js";
+import { type CacheId, type ChainId, type Digest, isDigest } from "./digest.js";
 import { type LayerClaim, readCacheId } from "./layers.js";
 import {
+  LAYER_FILE,
   type Layout,
+  OVERLAY_FILE,
   type StagingPaths,
-  stagingPaths,
   TEMPORARY_LAYER_PREFIX,
 } from "./layout.js";
 import { type LockedFile, tryLockDirectory } from "./lock.js";
@@ -24,6 +35,7 @@ import { LOCK_EX } from "./native/libc.js";
 import { isLinkOf, readLinkId } from "./place.js";
 import { readNames } from "./read.js";
 import { removeTree } from "./remove.js";
+import type { Staging } from "./session.js";
 import { usedOverlayNames } from "./usage.js";
 
 /** A claim as the store itself sees it. */
@@ -31,17 +43,19 @@ export class StagedClaim implements LayerClaim {
   readonly chainId: ChainId;
   readonly paths: StagingPaths;
   readonly #layout: Layout;
+  readonly #era: string | undefined;
   #lock: LockedFile | undefined;
 
   constructor(
     layout: Layout,
+    { base, era }: Pick<Staging, "base" | "era">,
     chainId: ChainId,
-    paths: StagingPaths,
     lock: LockedFile,
   ) {
     this.chainId = chainId;
-    this.paths = paths;
+    this.paths = layout.staged(base, chainId);
     this.#layout = layout;
+    this.#era = era;
     this.#lock = lock;
   }
 
@@ -67,6 +81,31 @@ export class StagedClaim implements LayerClaim {
     createDirectory(this.paths.layer, 0o710);
     createDirectory(this.paths.diff, 0o755);
     createDirectory(this.paths.writeSet, 0o700);
+  }
+
+  complete(layer: WholeLayer): void {
+    if (this.#era === undefined) return;
+    try {
+      writeComplete(this.paths, this.#era, layer);
+    } catch {
+      // On a full disk, say: then the layer is only worth less to a later session.
+    }
+  }
+
+  /** The layer that an earlier session left whole here, ready to be committed once more. */
+  recover(): WholeLayer | undefined {
+    const layer = readComplete(this.paths, this.chainId, this.#era);
+    if (layer === undefined) return undefined;
+    return withdrawPlan(this.#layout, this.paths) ? layer : undefined;
+  }
+
+  /** Lets go of the directory, and leaves in it a layer that is whole. */
+  async release(): Promise<void> {
+    if (readComplete(this.paths, this.chainId, this.#era) === undefined) {
+      return this.discard();
+    }
+    this.#lock?.close();
+    this.#lock = undefined;
   }
 
   /** Removes the directory, all that is left in it, and with it the lock. */
@@ -101,15 +140,15 @@ export class StagedClaim implements LayerClaim {
  */
 export function tryClaim(
   layout: Layout,
-  base: string,
+  staging: Pick<Staging, "base" | "era">,
   chainId: ChainId,
 ): StagedClaim | "busy" | "gone" {
-  const paths = layout.staged(base, chainId);
-  createDirectory(paths.directory, 0o700);
-  const lock = tryLockDirectory(paths.directory, LOCK_EX);
+  const { directory } = layout.staged(staging.base, chainId);
+  createDirectory(directory, 0o700);
+  const lock = tryLockDirectory(directory, LOCK_EX);
   return typeof lock === "string"
     ? lock
-    : new StagedClaim(layout, chainId, paths, lock);
+    : new StagedClaim(layout, staging, chainId, lock);
 }
 
 /**
@@ -122,6 +161,7 @@ export async function revert(
   layout: Layout,
   paths: StagingPaths,
 ): Promise<void> {
+  forgetComplete(paths);
   const cacheId = readCacheId(paths.writeSet);
   if (cacheId !== undefined && !usedOverlayNames(layout).has(cacheId)) {
     await removeMoved(layout, paths, cacheId);
@@ -147,15 +187,82 @@ async function removeMoved(
   await syncDirectory(layout.overlay);
 }
 
-/** Removes what processes left that no longer run. Layers in work are not touched. */
-export async function sweepStaging(layout: Layout): Promise<void> {
+/**
+ * Undoes what a commit that was interrupted did to a whole layer. Its cache-id
+ * goes last, because it tells where the layer is.
+ * @returns false when the layer is not all there
+ */
+function withdrawPlan(layout: Layout, paths: StagingPaths): boolean {
+  const cacheId = readCacheId(paths.writeSet);
+  if (cacheId !== undefined && !existsSync(paths.layer)) {
+    if (usedOverlayNames(layout).has(cacheId)) return false;
+    const moved = layout.cache(cacheId);
+    if (!existsSync(moved)) return false;
+    const link = readLinkId(moved);
+    if (link !== undefined && isLinkOf(layout, link, cacheId)) {
+      unmark(layout.link(link));
+    }
+    moveDirectory(moved, paths.layer);
+  }
+  if (!existsSync(paths.diff)) return false;
+  if (!existsSync(join(paths.writeSet, LAYER_FILE.tarSplit))) return false;
+  const { work, link, lower, committed } = OVERLAY_FILE;
+  if (existsSync(join(paths.layer, work))) rmdirSync(join(paths.layer, work));
+  for (const name of [link, lower, committed]) unmark(join(paths.layer, name));
+  const { diff, size, parent, cacheId: id } = LAYER_FILE;
+  for (const name of [diff, size, parent, id]) {
+    unmark(join(paths.writeSet, name));
+  }
+  return true;
+}
+
+/** The staging directories of all layers, locked or not. */
+function stagedLayers(
+  layout: Layout,
+  base: string,
+): { chainId: ChainId; paths: StagingPaths }[] {
+  return readNames(base).flatMap((name) => {
+    const chainId = `sha256:${name}`;
+    if (!isDigest(chainId)) return [];
+    const id = chainId as string as ChainId;
+    return [{ chainId: id, paths: layout.staged(base, id) }];
+  });
+}
+
+/** The blobs whose layers are staged as a whole. */
+export function blobsStaged(layout: Layout): Digest[] {
+  return [layout.staging, layout.overlayStaging].flatMap((base) =>
+    stagedLayers(layout, base).flatMap(
+      ({ paths }) => blobOfComplete(paths) ?? [],
+    ),
+  );
+}
+
+/**
+ * Removes what processes left that no longer run. Layers in work are not
+ * touched, and neither are whole ones.
+ * @param since whole layers are left that are no older than this; milliseconds since 1970
+ * @returns whether whole ones are left
+ */
+export async function sweepStaging(
+  layout: Layout,
+  since: number,
+): Promise<boolean> {
+  let left = false;
   for (const base of [layout.staging, layout.overlayStaging]) {
-    for (const name of readNames(base)) {
-      if (!/^[0-9a-f]{64}$/.test(name)) continue;
-      const paths = stagingPaths(join(base, name));
+    const staged = stagedLayers(layout, base);
+    if (staged.length === 0) continue;
+    const era = await eraOf(base);
+    for (const { chainId, paths } of staged) {
       const lock = tryLockDirectory(paths.directory, LOCK_EX);
       if (typeof lock === "string") continue;
       try {
+        if ((completeSince(paths) ?? Number.NEGATIVE_INFINITY) >= since) {
+          if (readComplete(paths, chainId, era) !== undefined) {
+            left = true;
+            continue;
+          }
+        }
         await revert(layout, paths);
         await removeTree(paths.directory);
       } finally {
@@ -163,6 +270,7 @@ export async function sweepStaging(layout: Layout): Promise<void> {
       }
     }
   }
+  return left;
 }
 
 /** Removes half-written files beside their places. The caller holds the section lock, under which alone they are made. */

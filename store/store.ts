@@ -7,6 +7,7 @@ import type { StoredLayer } from "./ingest/tar-split-source.js";
 import { attempt } from "./io-error.js";
 import { chainsOfDiff, type LayerRecord, readChain } from "./layers.js";
 import { Layout } from "./layout.js";
+import { listPartials } from "./partials.js";
 import {
   readRepositories,
   repositoryOf,
@@ -14,6 +15,8 @@ import {
 } from "./repositories.js";
 import { checkRootLock } from "./lock.js";
 import { type StoreWarning, checkRoot } from "./root.js";
+import { blobsStaged } from "./staging.js";
+import { blobsUnused } from "./unused.js";
 import { beginWrite } from "./writer.js";
 import type { StoreWriter, WriteOptions } from "./writing.js";
 
@@ -55,6 +58,8 @@ export interface Store {
   layerPath(cacheId: CacheId): string;
   /** Distribution digests a layer's tar was fetched as, the newest first. Hints, as {@link diffIdOf}. */
   originsOf(diffId: DiffId, repository?: string): Promise<Digest[]>;
+  /** The blobs of which something is here that no image uses yet: a part, or the layer. Hints. */
+  leftBlobs(): Promise<Set<Digest>>;
   /**
    * Asks whether {@link beginWrite} would be refused, without changing anything.
    * @returns what is doubtful but no reason to refuse
@@ -125,6 +130,18 @@ class DataRoot implements Store {
 
   originsOf(diffId: DiffId, repository?: string): Promise<Digest[]> {
     return this.#reading(() => readOrigins(this.layout, diffId, repository));
+  }
+
+  leftBlobs(): Promise<Set<Digest>> {
+    const { layout } = this;
+    return this.#reading(
+      () =>
+        new Set([
+          ...listPartials(this.root).map(({ digest }) => digest),
+          ...blobsStaged(layout),
+          ...blobsUnused(layout),
+        ]),
+    );
   }
 
   async checkWritable(): Promise<StoreWarning[]> {

@@ -1,7 +1,8 @@
 /** The steps of a writing session, in the order they are used: claim, commit, note, file, name, end. */
 import { basename } from "node:path";
 import { commitGroup } from "./commit.js";
-import { type ChainId, type ImageId, digestOf } from "./digest.js";
+import { completeSince } from "./complete.js";
+import { type ChainId, type Digest, type ImageId, digestOf } from "./digest.js";
 import { TpullError, throwIfAborted } from "./errors.js";
 import { type DistributionEntry, writeDistribution } from "./distribution.js";
 import { layersOfConfig, readImageConfig, writeImageConfig } from "./images.js";
@@ -11,6 +12,8 @@ import type { Layout } from "./layout.js";
 import { LAYER_POLL_MS, pause } from "./lock.js";
 import { MAX_LAYERS } from "./place.js";
 import { tooManyLayers } from "./plan.js";
+import type { PartialBlob } from "./partial.js";
+import { DEFAULT_MAX_AGE_MS, Partials } from "./partials.js";
 import { PresentLayers } from "./present-layers.js";
 import { readNames } from "./read.js";
 import { type Naming, writeNaming } from "./repositories.js";
@@ -22,11 +25,11 @@ import {
   sweepTemporaries,
   tryClaim,
 } from "./staging.js";
-import { forgetUnused, notedUnused } from "./unused.js";
+import { forgetUnused, notedUnused, renewUnused } from "./unused.js";
 import type {
+  ClaimOptions,
   Claimed,
   StoreWriter,
-  WaitOptions,
   WriteOptions,
 } from "./writing.js";
 
@@ -42,7 +45,7 @@ export async function beginWrite(
     const session = await Session.begin(layout, options);
     try {
       if (hasState(layout)) {
-        await sweepStaging(layout);
+        await sweepStaging(layout, oldestOf(options));
         await session.section(() => sweepTemporaries(layout), options.signal);
       }
       return new Writer(session, options);
@@ -51,6 +54,11 @@ export async function beginWrite(
       throw error;
     }
   });
+}
+
+/** What was left before this is swept; milliseconds since 1970. */
+function oldestOf({ leftovers }: WriteOptions): number {
+  return Date.now() - (leftovers?.maxAgeMs ?? DEFAULT_MAX_AGE_MS);
 }
 
 /** How often in a row a staging directory may vanish before it is locked. */
@@ -67,9 +75,12 @@ class Writer implements StoreWriter {
   readonly #options: WriteOptions;
   readonly #claims: Set<StagedClaim> = new Set();
   readonly #present: PresentLayers;
+  readonly #partials: Partials;
+  /** Layers that may stay without an image. */
+  readonly #kept: Set<ChainId> = new Set();
+  #keepAll = false;
   #changed = false;
   #commitFailed = false;
-  #keepUnused = false;
   #ended = false;
 
   constructor(session: Session, options: WriteOptions) {
@@ -77,11 +88,12 @@ class Writer implements StoreWriter {
     this.#layout = session.layout;
     this.#options = options;
     this.#present = new PresentLayers(session);
+    this.#partials = new Partials(session.layout, options.leftovers ?? {});
   }
 
   async claimLayer(
     chainId: ChainId,
-    options: WaitOptions = {},
+    options: ClaimOptions = {},
   ): Promise<Claimed> {
     const signal = options.signal ?? this.#options.signal;
     const onWait = options.onWait ?? this.#options.onWait;
@@ -91,9 +103,11 @@ class Writer implements StoreWriter {
         throwIfAborted(signal);
         const present = this.#present.find(chainId);
         if (present !== undefined) return { present };
-        const { base } = await this.#session.staging();
-        const claim = tryClaim(this.#layout, base, chainId);
-        if (typeof claim !== "string") return await this.#accept(claim);
+        const staging = await this.#session.staging();
+        const claim = tryClaim(this.#layout, staging, chainId);
+        if (typeof claim !== "string") {
+          return await this.#accept(claim, options.takeComplete ?? false);
+        }
         if (claim === "gone") continue;
         if (!waited) onWait?.("another tpull is writing the same layer");
         waited = true;
@@ -108,7 +122,7 @@ class Writer implements StoreWriter {
     });
   }
 
-  async #accept(claim: StagedClaim): Promise<Claimed> {
+  async #accept(claim: StagedClaim, takeComplete: boolean): Promise<Claimed> {
     try {
       // Its last owner may have committed it between our two looks.
       const present = this.#present.find(claim.chainId);
@@ -116,9 +130,10 @@ class Writer implements StoreWriter {
         await claim.close();
         return { present };
       }
-      await claim.prepare();
+      const complete = takeComplete ? claim.recover() : undefined;
+      if (complete === undefined) await claim.prepare();
       this.#claims.add(claim);
-      return { claim };
+      return complete === undefined ? { claim } : { claim, complete };
     } catch (error) {
       await claim.close();
       throw error;
@@ -207,8 +222,21 @@ class Writer implements StoreWriter {
     });
   }
 
-  keepUnusedLayers(): void {
-    this.#keepUnused = true;
+  partialBlob(digest: Digest, size: number): PartialBlob | undefined {
+    return this.#partials.open(digest, size);
+  }
+
+  async removePartials(digests: Iterable<Digest>): Promise<void> {
+    await this.#partials.remove(digests);
+  }
+
+  keepUnusedLayers(chainIds?: Iterable<ChainId>): void {
+    if (chainIds === undefined) this.#keepAll = true;
+    else for (const chainId of chainIds) this.#kept.add(chainId);
+  }
+
+  #isKept(chainId: ChainId): boolean {
+    return this.#keepAll || this.#kept.has(chainId);
   }
 
   /** Runs a step in the section and notes whether it changed the store. */
@@ -226,7 +254,8 @@ class Writer implements StoreWriter {
     this.#ended = true;
     const failures: unknown[] = [];
     const steps: (() => void | Promise<void>)[] = [
-      () => this.#discardClaims(),
+      () => this.#endClaims(),
+      () => this.#endPartials(),
       () => this.#present.release(),
       () => this.#retractUnused(),
       () => this.#session.end(this.#changed),
@@ -239,15 +268,44 @@ class Writer implements StoreWriter {
     if (failures.length > 0) throw failures[0];
   }
 
-  async #discardClaims(): Promise<void> {
-    for (const claim of this.#claims) await claim.discard();
+  async #endClaims(): Promise<void> {
+    for (const claim of this.#claims) {
+      const { chainId, isOpen } = claim;
+      if (this.#isKept(chainId)) {
+        await claim.release();
+        if (completeSince(claim.paths) !== undefined) this.#changed = true;
+      } else if (isOpen) {
+        await claim.discard();
+      } else if (completeSince(claim.paths) !== undefined) {
+        // Released as complete, and nobody is to have it.
+        const staging = await this.#session.staging();
+        const again = tryClaim(this.#layout, staging, chainId);
+        if (typeof again !== "string") await again.discard();
+      }
+    }
   }
 
+  async #endPartials(): Promise<void> {
+    if (await this.#partials.end()) this.#changed = true;
+  }
+
+  /**
+   * What this session relied on goes with it unless it is to be kept; what
+   * others left stays for its time.
+   */
   async #retractUnused(): Promise<void> {
-    const any = notedUnused(this.#layout).length > 0;
-    let staying = any;
-    if (!this.#keepUnused && (any || this.#commitFailed)) {
-      staying = await retractUnused(this.#session);
+    const noted = notedUnused(this.#layout);
+    let staying = noted.length > 0;
+    for (const chainId of noted) {
+      if (this.#isKept(chainId)) renewUnused(this.#layout, chainId);
+    }
+    if (noted.length > 0 || this.#commitFailed) {
+      const oldest = oldestOf(this.#options);
+      staying = await retractUnused(this.#session, (chainId, since) =>
+        this.#isKept(chainId)
+          ? false
+          : since < oldest || this.#present.has(chainId),
+      );
     }
     if (staying) this.#changed = true;
   }

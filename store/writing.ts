@@ -1,7 +1,10 @@
 /** What a writing session offers. */
-import type { ChainId, ImageId } from "./digest.js";
+import type { WholeLayer } from "./complete.js";
+import type { ChainId, Digest, ImageId } from "./digest.js";
 import type { DistributionEntry } from "./distribution.js";
 import type { LayerClaim, LayerRecord, StagedLayer } from "./layers.js";
+import type { PartialBlob } from "./partial.js";
+import type { LeftoverLimits } from "./partials.js";
 import type { Naming } from "./repositories.js";
 import type { SessionOptions } from "./session.js";
 
@@ -11,20 +14,46 @@ export interface WaitOptions {
   onWait?: ((reason: string) => void) | undefined;
 }
 
-export interface WriteOptions extends SessionOptions, WaitOptions {}
+export interface ClaimOptions extends WaitOptions {
+  /**
+   * Whether a layer that an earlier session left complete is welcome as it is.
+   * Otherwise a claim is always empty.
+   */
+  takeComplete?: boolean;
+}
 
-/** Either the layer is in the store (and stays while the session lasts), or it is ours to write. */
+export interface WriteOptions extends SessionOptions, WaitOptions {
+  /** What interrupted pulls may leave behind, to be swept by this session. */
+  leftovers?: LeftoverLimits | undefined;
+}
+
+/**
+ * Either the layer is in the store (and stays while the session lasts), or it
+ * is ours to write, or it is ours and there is nothing left to write.
+ */
 export type Claimed =
-  { readonly present: LayerRecord } | { readonly claim: LayerClaim };
+  | { readonly present: LayerRecord }
+  | { readonly claim: LayerClaim; readonly complete?: WholeLayer };
 
-/** The right to write to a store. Disposing ends it, and undoes what did not become part of an image. */
+/**
+ * The right to write to a store. Disposing ends it, and undoes what did not
+ * become part of an image, except what is to be kept.
+ */
 export interface StoreWriter extends AsyncDisposable {
   /**
    * Reserves a layer, unless it is there. Waits while another process writes
    * the same layer, then reuses it or takes over.
    * @throws TpullError `ABORTED`
    */
-  claimLayer(chainId: ChainId, options?: WaitOptions): Promise<Claimed>;
+  claimLayer(chainId: ChainId, options?: ClaimOptions): Promise<Claimed>;
+  /**
+   * Takes possession of what is here of a blob, and of keeping what comes.
+   * @param size bytes of the whole blob
+   * @returns undefined while somebody else fetches the same blob
+   */
+  partialBlob(digest: Digest, size: number): PartialBlob | undefined;
+  /** Removes what is here of blobs that are not wanted any more, unless somebody is fetching them. */
+  removePartials(digests: Iterable<Digest>): Promise<void>;
   /**
    * Makes staged layers part of the store: all their data is durable before
    * the first of them is visible. A parent is in the store or earlier in the list.
@@ -47,9 +76,10 @@ export interface StoreWriter extends AsyncDisposable {
    */
   tagImage(imageId: ImageId, naming: Naming): Promise<{ changed: boolean }>;
   /**
-   * Lets committed layers stay when the session ends without an image that
-   * uses them, as a crash would: the next session uses them for its image, or
-   * takes them back at its end.
+   * Lets layers stay when the session ends without an image that uses them:
+   * committed ones, and complete ones that were released. A later session finds
+   * them; they go when their time is over.
+   * @param chainIds which ones; all by default
    */
-  keepUnusedLayers(): void;
+  keepUnusedLayers(chainIds?: Iterable<ChainId>): void;
 }

@@ -72,7 +72,7 @@ async function hideUnused(
       continue;
     }
     if (!existsSync(layout.layer(chainId))) {
-      if (await isNowhere(layout, staging, chainId)) settled.push(chainId);
+      forgetAbsent(layout, staging, chainId);
       continue;
     }
     if ((children.get(chainId) ?? 0) > 0 || inBuilds(chainId)) continue;
@@ -93,16 +93,21 @@ async function hideUnused(
   forgetUnused(layout, settled);
 }
 
-/** Whether a layer that is not in the store is not about to be: then its note is one too many. */
-async function isNowhere(
+/** Removes the note of a layer that is not in the store, unless somebody is about to put it there. */
+function forgetAbsent(
   layout: Layout,
-  staging: Staging,
+  { base }: Staging,
   chainId: ChainId,
-): Promise<boolean> {
-  const claim = tryClaim(layout, staging, chainId);
-  if (typeof claim === "string") return false;
-  await claim.release();
-  return true;
+): void {
+  // Nothing is made for this: the disk may be full. Between a claim and its
+  // note lies the unpacking of a layer, between these two lines nothing.
+  const lock = tryLockDirectory(
+    layout.staged(base, chainId).directory,
+    LOCK_EX,
+  );
+  if (lock === "busy") return;
+  forgetUnused(layout, [chainId]);
+  if (lock !== "gone") lock.close();
 }
 
 /** Takes a layer out of `layerdb`, unless somebody writes it or relies on it. */

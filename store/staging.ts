@@ -258,7 +258,8 @@ export async function sweepStaging(
       if (typeof lock === "string") continue;
       try {
         if ((completeSince(paths) ?? Number.NEGATIVE_INFINITY) >= since) {
-          if (readComplete(paths, chainId, era) !== undefined) {
+          const note = readComplete(paths, chainId, era);
+          if (note !== undefined && withdrawPlan(layout, paths)) {
             left = true;
             continue;
           }

@@ -12,7 +12,13 @@ import {
   stageAll,
   storeImage,
 } from "./support/images.js";
-import { layersIn, litter, newRoot, writing } from "./support/roots.js";
+import {
+  layersIn,
+  litter,
+  newRoot,
+  SWEEPING,
+  writing,
+} from "./support/roots.js";
 import { type JobOptions, runSession, type Said } from "./support/sessions.js";
 
 const image = fakeImage("app", "one", "two");
@@ -36,7 +42,8 @@ describe("a session that is killed", { timeout: 120_000 }, () => {
     const steps = await everyStep(async (killAt) => {
       const root = await newRoot();
       await writing(root, (writer) => leaveLayers(writer, image));
-      const options = { killFrom: "end", killAt } as const;
+      const leftovers = SWEEPING.leftovers;
+      const options = { killFrom: "end", killAt, leftovers } as const;
       const said = await runSession(root, other, options);
       await expectNextPulls(root);
       return said;
@@ -99,7 +106,10 @@ async function expectNextPulls(root: string): Promise<void> {
   }
   expect(await litter(root)).toEqual([]);
 
-  await writing(copy, (writer) => storeImage(writer, other), { onWarning });
+  await writing(copy, (writer) => storeImage(writer, other), {
+    ...SWEEPING,
+    onWarning,
+  });
   expect(await layersIn(copy)).toEqual(
     namesOf(stored ? [image, other] : [other]),
   );

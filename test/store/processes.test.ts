@@ -11,6 +11,7 @@ import {
   listing,
   litter,
   newRoot,
+  SWEEPING,
   writing,
 } from "./support/roots.js";
 import { ChildSession, runSession } from "./support/sessions.js";
@@ -138,7 +139,7 @@ describe("a session beside another", () => {
     const other = fakeImage("other", "one", "and more");
     await writing(root, async (writer) => {
       expect(await stageAll(writer, image.layers.slice(0, 2))).toEqual([]);
-      await runSession(root, other);
+      await runSession(root, other, { leftovers: SWEEPING.leftovers });
       // The third is nobody's.
       expect(await layersIn(root)).toHaveLength(3);
       await storeImage(writer, image);

@@ -1,5 +1,5 @@
 // Layers that no image uses, as keepUnusedLayers and killed sessions leave them.
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -8,7 +8,14 @@ import {
   stageAll,
   storeImage,
 } from "./support/images.js";
-import { layersIn, litter, newRoot, writing } from "./support/roots.js";
+import {
+  layersIn,
+  listing,
+  litter,
+  newRoot,
+  SWEEPING,
+  writing,
+} from "./support/roots.js";
 
 const driver = "image/overlay2";
 const image = fakeImage("app", "one", "two");
@@ -46,7 +53,54 @@ describe("a layer without image", () => {
     });
   });
 
-  it("goes with the next session, also when that used it", async () => {
+  it("waits for its image while other sessions come and go", async () => {
+    const root = await newRoot();
+    await leave(root);
+    const before = await listing(root);
+    await writing(root, (writer) => storeImage(writer, fakeImage("other")));
+    await writing(root, async () => undefined);
+    expect(await layersIn(root)).toHaveLength(2);
+    for (const line of before) {
+      if (!line.includes("repositories.json")) {
+        expect(await listing(root)).toContain(line);
+      }
+    }
+  });
+
+  it("goes when its time is over", async () => {
+    const root = await newRoot();
+    await leave(root);
+    const week = 7 * 24 * 3600;
+    const notes = join(root, "tpull/unused");
+    for (const [days, left] of [
+      [6.9, 2],
+      [7.1, 0],
+    ] as const) {
+      const then = Date.now() / 1000 - (days / 7) * week;
+      for (const name of await readdir(notes)) {
+        await utimes(join(notes, name), then, then);
+      }
+      await writing(root, async () => undefined);
+      expect(await layersIn(root)).toHaveLength(left);
+    }
+    expect(await litter(root)).toEqual([]);
+  });
+
+  it("is kept for longer by each session that keeps it", async () => {
+    const root = await newRoot();
+    await leave(root);
+    const notes = join(root, "tpull/unused");
+    for (const name of await readdir(notes))
+      await utimes(join(notes, name), 0, 0);
+    await writing(root, async (writer) => {
+      await stageAll(writer, image.layers);
+      writer.keepUnusedLayers(image.layers.map(({ chainId }) => chainId));
+    });
+    await writing(root, async () => undefined);
+    expect(await layersIn(root)).toHaveLength(2);
+  });
+
+  it("goes with a session that used it and does not keep it", async () => {
     const root = await newRoot();
     await leave(root);
     await writing(root, async (writer) => {
@@ -73,11 +127,11 @@ describe("a layer without image", () => {
     await mkdir(join(root, dirname(path)), { recursive: true });
     await writeFile(join(root, path), content);
     for (let session = 0; session < 2; session += 1) {
-      await writing(root, async () => undefined);
+      await writing(root, async () => undefined, SWEEPING);
       expect(await layersIn(root)).toHaveLength(staying);
     }
     await rm(join(root, path));
-    await writing(root, async () => undefined);
+    await writing(root, async () => undefined, SWEEPING);
     // What an image has used is dockerd's to remove with the image.
     const forDockerd = path.includes("imagedb");
     expect(await layersIn(root)).toHaveLength(forDockerd ? 2 : 0);
@@ -89,7 +143,7 @@ describe("a layer without image", () => {
     await leave(root);
     const base = image.layers[0]!.chainId.slice(7);
     await rm(join(root, driver, "layerdb/sha256", base, "diff"));
-    await writing(root, async () => undefined);
+    await writing(root, async () => undefined, SWEEPING);
     expect(await layersIn(root)).toEqual([]);
     expect(await litter(root)).toEqual([]);
   });

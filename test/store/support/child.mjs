@@ -40,27 +40,35 @@ function write(path, bytes) {
 
 async function stage(writer, { chainId, diffId, parent, content }) {
   const claimed = await writer.claimLayer(chainId, {
+    takeComplete: true,
     onWait: () => say({ event: "wait", chainId }),
   });
   say({ event: "present" in claimed ? "present" : "claimed", chainId });
   if ("present" in claimed) return [];
-  const { claim } = claimed;
+  const { claim, complete } = claimed;
+  if (complete) return [{ claim, ...complete }];
   const file = join(claim.diffDirectory, "file");
   write(file, Buffer.from(content));
   const record = join(claim.writeSetDirectory, "tar-split.json.gz");
   write(record, gzipSync(""));
-  return [{ claim, diffId, parent, size: content.length }];
+  const layer = { diffId, parent, size: content.length, warnings: [] };
+  claim.complete(layer);
+  return [{ claim, ...layer }];
 }
 
 async function pull(store) {
-  const writer = await store.beginWrite();
+  const writer = await store.beginWrite({ leftovers: job.leftovers });
+  if (job.keep) writer.keepUnusedLayers();
   try {
     await hold("begun");
     const staged = [];
     for (const layer of job.layers)
       staged.push(...(await stage(writer, layer)));
     await hold("staged");
-    if (job.fail === "staged") return;
+    if (job.fail === "staged") {
+      for (const { claim } of staged) await claim.release();
+      return;
+    }
     const records = await writer.commitLayers(staged);
     say({ event: "committed", count: records.length });
     await hold("committed");

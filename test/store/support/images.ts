@@ -71,16 +71,21 @@ export async function stage(
   writer: StoreWriter,
   layer: FakeLayer,
 ): Promise<StagedLayer | undefined> {
-  const claimed = await writer.claimLayer(layer.chainId);
+  const claimed = await writer.claimLayer(layer.chainId, {
+    takeComplete: true,
+  });
   if ("present" in claimed) return undefined;
-  const { claim } = claimed;
+  const { claim, complete } = claimed;
+  if (complete !== undefined) return { claim, ...complete };
   await writeFile(join(claim.diffDirectory, "file"), layer.content);
   await writeFile(
     join(claim.writeSetDirectory, "tar-split.json.gz"),
     gzipSync(""),
   );
   const { diffId, parent, content } = layer;
-  return { claim, diffId, parent, size: content.length };
+  const whole = { diffId, parent, size: content.length, warnings: [] };
+  claim.complete(whole);
+  return { claim, ...whole };
 }
 
 /** Stages what is missing of these layers. */

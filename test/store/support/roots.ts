@@ -63,6 +63,9 @@ export async function writing<T>(
   return await work(writer);
 }
 
+/** For a session that sweeps whatever others left, however new. */
+export const SWEEPING: WriteOptions = { leftovers: { maxAgeMs: -1000 } };
+
 /** One line for everything in a tree: path, type, mode, and content where it is small. */
 export async function listing(root: string): Promise<string[]> {
   const lines: string[] = [];
@@ -103,6 +106,7 @@ export async function litter(root: string): Promise<string[]> {
   const overlay = join(root, "overlay2");
   for (const path of [
     "tpull/staging",
+    "tpull/partial",
     "tpull/unused",
     "overlay2/.tpull-staging",
     "image/overlay2/layerdb/tmp",

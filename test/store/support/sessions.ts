@@ -2,6 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { WriteOptions } from "#store/index.js";
 import type { FakeImage } from "./images.js";
 
 const CHILD = join(import.meta.dirname, "child.mjs");
@@ -33,6 +34,10 @@ export interface JobOptions {
   readonly killFrom?: "start" | "end";
   /** Says every {@link Operation}. */
   readonly record?: boolean;
+  /** What the session sweeps; see `WriteOptions`. */
+  readonly leftovers?: WriteOptions["leftovers"];
+  /** Keeps what is done when it fails. */
+  readonly keep?: boolean;
   readonly umask?: number;
   readonly user?: number;
   /** Put before node: `unshare -m …`. */

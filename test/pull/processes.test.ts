@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import type { FaultRegistry } from "../helpers/fault-registry.js";
 import { chainIdsOf, imageOf, type Image } from "../helpers/image-builder.js";
 import { storedLayers } from "../helpers/store/data-root.js";
-import { listing, newRoot } from "../store/support/roots.js";
+import { newRoot } from "../store/support/roots.js";
 import { bigLayer, smallLayer } from "./support/layers.js";
 import { fetches, publish, serve } from "./support/pulls.js";
 import { RunningPull } from "./support/running.js";
-import { expectImage, expectSound } from "./support/stored.js";
+import { expectAsBefore, expectImage, expectSound } from "./support/stored.js";
 
 const SHARED = [1, 2, 3, 4].map((seed) => bigLayer(120_000, seed));
 const BIG = bigLayer(400_000, 9);
@@ -140,7 +140,7 @@ describe("when one process", () => {
     expect((await waiting.ended).code).toBe(130);
     stuck.interrupt();
     expect((await stuck.ended).code).toBe(130);
-    expect(await listing(root)).toEqual([]);
+    await expectAsBefore(root, []);
   });
 
   it("fails, the others keep the layers they share with it", async () => {

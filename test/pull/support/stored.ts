@@ -11,7 +11,12 @@ import {
   storedReferences,
   textOf,
 } from "../../helpers/store/data-root.js";
-import { litter } from "../../store/support/roots.js";
+import {
+  listing,
+  litter,
+  SWEEPING,
+  writing,
+} from "../../store/support/roots.js";
 
 /** Paths below the image store with dockerd's modes. */
 const MODES: readonly [path: string, mode: number][] = [
@@ -31,6 +36,27 @@ export async function expectSound(root: string): Promise<void> {
     ...(await litter(root)),
     ...(await wrongModes(root)),
   ]).toEqual([]);
+}
+
+/**
+ * What a pull that failed left, if anything, waits for the next one and goes
+ * when its time is over: then the root is as it was, save empty directories
+ * where there was none.
+ * @param before the root's listing
+ */
+export async function expectAsBefore(
+  root: string,
+  before: readonly string[],
+): Promise<void> {
+  await writing(root, async () => undefined, SWEEPING);
+  const after = await listing(root);
+  if (before.length > 0) {
+    expect(after).toEqual(before);
+    return;
+  }
+  const files = after.filter((line) => !line.endsWith(" directory"));
+  expect(files.filter((line) => !line.includes("/metadata.db "))).toEqual([]);
+  expect(await litter(root)).toEqual([]);
 }
 
 async function wrongModes(root: string): Promise<string[]> {

@@ -13,6 +13,7 @@ import type {
   Digest,
   ImageId,
 } from "../store/index.js";
+import type { RateLimit } from "./registry/client.js";
 
 /** Raised when a field changes meaning or goes away; new fields and new types do not raise it. */
 export const EVENT_SCHEMA = 1;
@@ -60,6 +61,8 @@ export interface PullResult {
   bytesBySource: Record<string, number>;
   /** Mirrors of the image's registry that were not asked any more, and why. */
   passedOver: PassedOverMirror[];
+  /** Which of the platforms that were asked for this is; only when they were several. */
+  target?: string;
 }
 
 export interface PassedOverMirror {
@@ -70,6 +73,8 @@ export interface PassedOverMirror {
 
 export interface FailedPull {
   reference: string;
+  /** Which of several platforms failed. */
+  target?: string;
   error: {
     code: string;
     message: string;
@@ -92,59 +97,66 @@ export type LayerState =
   /** was in the store already */
   | "exists";
 
+/**
+ * What an event is about. `image` is the reference as the caller gave it, or a
+ * repository that the caller gave with one of its tags; `target` is the
+ * platform, in runs that pull several of an image.
+ */
+export interface About {
+  image: string;
+  target?: string;
+}
+
 export type PullEvent =
-  /** The registry is about to be asked. `image` in every event is the reference as the caller gave it. */
-  | { type: "resolve"; image: string; canonicalName: string }
+  /** The registry is about to be asked. */
+  | ({ type: "resolve"; canonicalName: string } & About)
   /** The reference is resolved: docker prints `tag: Pulling from repository` here. */
-  | {
+  | ({
       type: "pulling";
-      image: string;
       tagOrDigest: string;
       repository: string;
       digest: Digest;
-    }
+    } & About)
   /** The layers are known; order is base first. `index` of the layer events counts in this list. */
-  | {
+  | ({
       type: "layers";
-      image: string;
       imageId: ImageId;
       platform: string;
       layers: { digest: Digest; diffId: DiffId; size: number }[];
-    }
+    } & About)
   /** A layer changed its state. Sent once for each change; not at all for an image that is stored whole already. */
-  | {
+  | ({
       type: "layer";
-      image: string;
       index: number;
       digest: Digest;
       state: LayerState;
-    }
+    } & About)
   /** Bytes of a layer's blob that are here so far, from the network or from an earlier pull; at most about ten a second for each layer. */
-  | {
+  | ({
       type: "progress";
-      image: string;
       index: number;
       digest: Digest;
       current: number;
       total: number;
-    }
+    } & About)
   /** A request failed and is tried again after `delayMs`. */
-  | {
+  | ({
       type: "retry";
-      image: string;
       digest?: Digest;
       attempt: number;
       delayMs: number;
       reason: string;
-    }
+    } & About)
   /** Another process works on what we need; we wait for it. */
-  | { type: "wait"; image: string; reason: string }
+  | ({ type: "wait"; reason: string } & About)
   /** Something the user should know that does not fail the pull. */
-  | { type: "warning"; image?: string; code: string; message: string }
+  | ({ type: "warning"; code: string; message: string } & Partial<About>)
+  /** How many pulls a registry still grants, where it says so; the lowest number of the run, sent at its end. */
+  | ({ type: "ratelimit"; registry: string } & RateLimit)
   /** The last event of an image that was pulled. */
-  | { type: "result"; image: string; result: PullResult }
+  | ({ type: "result"; result: PullResult } & About)
   /** The last event of an image that failed; without `image` the whole run did. */
-  | { type: "error"; image?: string; error: FailedPull["error"] }
+  | ({ type: "error"; error: FailedPull["error"] } & Partial<About>)
   /** The last event of a run. */
   | {
       type: "summary";
@@ -157,3 +169,8 @@ export type PullEvent =
     };
 
 export type OnEvent = (event: PullEvent) => void;
+
+/** Tells the items of a run apart: the image, and its platform where there are several. */
+export function itemName({ image, target }: About): string {
+  return target === undefined ? image : `${image} (${target})`;
+}

@@ -3,19 +3,21 @@ import {
   type ChainId,
   type DistributionEntry,
   type ImageId,
-  TpullError,
   chainIds,
+  type TpullError,
 } from "../store/index.js";
 import { ByteCount } from "./byte-count.js";
 import type { EarlyOrder } from "./early-blob.js";
-import type { PullResult } from "./events.js";
+import type { About, PullResult } from "./events.js";
 import type { ImageConfig } from "./image-config.js";
+import { type Item, aboutOf } from "./items.js";
 import type {
   LayerListener,
   LayerOutcome,
   LayerRequest,
 } from "./layer-request.js";
-import { formatPlatform, platformMatches } from "./platform.js";
+import { checkPlatform } from "./item-platform.js";
+import { formatPlatform } from "./platform.js";
 import type { PullSession } from "./pull-session.js";
 import {
   type Reference,
@@ -27,16 +29,16 @@ import {
 import type { CallOptions } from "./registry/client.js";
 import type { Descriptor } from "./registry/manifest.js";
 import type { ResolvedImage } from "./resolve-image.js";
-import {
-  layersInUse,
-  parseStoredConfig,
-  samePlatform,
-  storedLayers,
-} from "./stored-image.js";
+import { megabytes } from "./space.js";
+import type { Reservation } from "./space-ledger.js";
+import { layersInUse, missingLayers } from "./stored-image.js";
+import { storedUpToDate } from "./up-to-date.js";
 
 /** One image on its way. */
 export class ImagePull {
   readonly #text: string;
+  readonly #about: About;
+  readonly #item: Item;
   readonly #reference: Reference;
   readonly #session: PullSession;
   readonly #signal: AbortSignal;
@@ -45,31 +47,29 @@ export class ImagePull {
   /** The image, config and layers, was stored before: then, like docker, nothing is said of the layers. */
   #wasComplete = false;
   /** Manifests and the config; layers are counted by their jobs. */
-  readonly #received = new ByteCount();
-  #layers: readonly LayerRequest[] = [];
+  readonly #received: ByteCount;
+  #requests: readonly LayerRequest[] = [];
+  /** What has come of each layer, base first. */
+  #layers: { size: number; received: number; done: boolean }[] = [];
 
   constructor(
-    text: string,
+    item: Item,
     reference: Reference,
     session: PullSession,
     signal: AbortSignal,
   ) {
-    this.#text = text;
+    const about = aboutOf(item);
+    this.#item = item;
+    this.#text = about.image;
+    this.#about = about;
     this.#reference = reference;
     this.#session = session;
     this.#signal = signal;
+    this.#received = item.received ?? new ByteCount();
     this.call = {
       signal,
       onReceived: this.#received.add,
-      onRetry: ({ digest, attempt, delayMs, reason }) =>
-        session.emit({
-          type: "retry",
-          image: text,
-          ...(digest === undefined ? {} : { digest }),
-          attempt,
-          delayMs,
-          reason,
-        }),
+      onRetry: session.retryTeller(about),
     };
   }
 
@@ -78,30 +78,11 @@ export class ImagePull {
    * pinned digest and one HEAD for a tag, which registries do not count.
    */
   async upToDate(): Promise<PullResult | undefined> {
-    const { store, client, platform } = this.#session;
-    const reference = this.#reference;
-    const imageId = await store.reference(familiarName(reference));
-    if (imageId === undefined) return undefined;
-    const bytes = await store.imageConfig(imageId);
-    if (bytes === undefined) return undefined;
-    const config = parseStoredConfig(bytes);
-    // Anything but the very platform is chosen anew: an index may have a better match by now.
-    if (config === undefined || !samePlatform(config, platform))
-      return undefined;
-    let digest = reference.digest;
-    if (digest === undefined) {
-      const tag = reference.tag ?? "latest";
-      const head = await client.head(reference, tag, this.call);
-      if (head === undefined) return undefined;
-      digest = head.digest;
-      const named = await store.reference(
-        `${familiarRepository(reference)}@${digest}`,
-      );
-      if (named !== imageId) return undefined;
-    }
-    const repository = canonicalRepository(reference);
-    const layers = await storedLayers(store, config.diffIds, repository);
-    if (layers === undefined) return undefined;
+    const { store, client } = this.#session;
+    const context = { store, client, call: this.call };
+    const stored = await storedUpToDate(this.#item, this.#reference, context);
+    if (stored === undefined) return undefined;
+    const { digest, imageId, config, layers } = stored;
     this.#emitPulling(digest);
     return {
       ...this.#names(),
@@ -135,7 +116,7 @@ export class ImagePull {
     const { tag, digest: pinned, repository } = this.#reference;
     this.#session.emit({
       type: "pulling",
-      image: this.#text,
+      ...this.#about,
       // docker names the whole reference here when a digest was asked for.
       tagOrDigest:
         pinned === undefined
@@ -182,24 +163,13 @@ export class ImagePull {
 
   /** @throws TpullError `PLATFORM_NOT_FOUND` when the caller asked for another platform */
   checkPlatform(config: ImageConfig, resolved: ResolvedImage): void {
-    const { platform, platformGiven } = this.#session;
-    if (resolved.chosen || platformMatches(wire(config), platform)) return;
-    const is = formatPlatform(config);
-    if (platformGiven) {
-      throw new TpullError(
-        "PLATFORM_NOT_FOUND",
-        `${this.#text} has no image for ${formatPlatform(platform)}: the only one is for ${is}`,
-        {
-          hint: `Pull it with --platform ${is}, or choose another tag.`,
-          details: { expected: formatPlatform(platform), actual: is },
-        },
-      );
-    }
+    const message = checkPlatform(config, resolved, this.#item, this.#text);
+    if (message === undefined) return;
     this.#session.emit({
       type: "warning",
-      image: this.#text,
+      ...this.#about,
       code: "PLATFORM_DIFFERS",
-      message: `the image is for ${is} only, this machine is ${formatPlatform(platform)}`,
+      message,
     });
   }
 
@@ -219,7 +189,7 @@ export class ImagePull {
     this.#wasComplete = await this.#isComplete(resolved, chain);
     this.#session.emit({
       type: "layers",
-      image: this.#text,
+      ...this.#about,
       imageId: imageIdOf(resolved),
       platform: formatPlatform(config),
       layers: layers.map(({ descriptor, diffId }) => ({
@@ -228,18 +198,71 @@ export class ImagePull {
         size: descriptor.size,
       })),
     });
-    this.#layers = layers.map((layer, index) => ({
+    this.#layers = layers.map(({ descriptor }) => ({
+      size: descriptor.size,
+      received: 0,
+      done: false,
+    }));
+    this.#requests = layers.map((layer, index) => ({
       ...layer,
       repository: this.#reference,
       signal: this.#signal,
       listener: this.#listener(index, layer.descriptor),
     }));
-    return this.#session.jobs.bring(this.#layers);
+    const reserved = await this.#reserve(layers);
+    try {
+      const outcomes = await this.#session.jobs.bring(this.#requests);
+      reserved?.settle();
+      return outcomes;
+    } finally {
+      reserved?.release();
+    }
   }
 
   /** Notes why the image did not come about, for what is done of it. */
   failed({ code }: TpullError): void {
-    this.#session.leftovers.note(code, this.#layers);
+    this.#session.leftovers.note(code, this.#requests);
+  }
+
+  /**
+   * Sets disk aside for the layers that are not stored yet.
+   * @throws TpullError `NOT_ENOUGH_SPACE`
+   */
+  async #reserve(
+    layers: readonly { descriptor: Descriptor; chainId: ChainId }[],
+  ): Promise<Reservation | undefined> {
+    if (this.#wasComplete) return undefined;
+    const { store, space } = this.#session;
+    const missing = await missingLayers(store, layers);
+    if (missing.length === 0) return undefined;
+    return await space.reserve(
+      missing.map(({ chainId, descriptor: { size, mediaType } }) => ({
+        chainId,
+        size,
+        mediaType,
+      })),
+      () => this.#session.makeRoom(),
+      (estimated, free) =>
+        this.#session.emit({
+          type: "warning",
+          ...this.#about,
+          code: "SPACE_TIGHT",
+          message: `the disk may be too small: about ${megabytes(estimated)} are needed by a cautious estimate, ${megabytes(free)} are free`,
+        }),
+    );
+  }
+
+  /** How far it got, in words; empty before the layers are known. */
+  get progress(): string {
+    const layers = this.#layers;
+    if (layers.length === 0) return "";
+    const done = layers.filter((layer) => layer.done).length;
+    const total = layers.reduce((sum, { size }) => sum + size, 0);
+    const received = layers.reduce(
+      (sum, layer) => sum + (layer.done ? layer.size : layer.received),
+      0,
+    );
+    return `${done} of ${layers.length} layers are there, ${megabytes(received)} of ${megabytes(total)} had come`;
   }
 
   async #isComplete(
@@ -257,18 +280,31 @@ export class ImagePull {
     const silent = this.#wasComplete;
     const { emit } = this.#session;
     const say = emit.bind(this.#session);
-    const image = this.#text;
+    const about = this.#about;
+    const layer = this.#layers[index];
     return {
       state: (state) => {
-        if (!silent) say({ type: "layer", image, index, digest, state });
+        if (layer !== undefined) {
+          layer.done = state === "complete" || state === "exists";
+        }
+        if (!silent) say({ type: "layer", ...about, index, digest, state });
       },
-      progress: (current) =>
-        say({ type: "progress", image, index, digest, current, total: size }),
-      waiting: (reason) => say({ type: "wait", image, reason }),
+      progress: (current) => {
+        if (layer !== undefined) layer.received = current;
+        say({
+          type: "progress",
+          ...about,
+          index,
+          digest,
+          current,
+          total: size,
+        });
+      },
+      waiting: (reason) => say({ type: "wait", ...about, reason }),
       retry: (attempt, delayMs, reason) =>
-        say({ type: "retry", image, digest, attempt, delayMs, reason }),
+        say({ type: "retry", ...about, digest, attempt, delayMs, reason }),
       warning: (code, message) =>
-        say({ type: "warning", image, code, message }),
+        say({ type: "warning", ...about, code, message }),
     };
   }
 
@@ -362,16 +398,21 @@ export class ImagePull {
     };
   }
 
-  #names(): Pick<PullResult, "reference" | "canonicalName" | "familiarName"> {
+  #names(): Pick<
+    PullResult,
+    "reference" | "target" | "canonicalName" | "familiarName"
+  > {
+    const { image, target } = this.#about;
     return {
-      reference: this.#text,
+      reference: image,
+      ...(target === undefined ? {} : { target }),
       canonicalName: canonicalName(this.#reference),
       familiarName: familiarName(this.#reference),
     };
   }
 
   done(result: PullResult): PullResult {
-    this.#session.emit({ type: "result", image: this.#text, result });
+    this.#session.emit({ type: "result", ...this.#about, result });
     return result;
   }
 }
@@ -379,13 +420,4 @@ export class ImagePull {
 /** An image's ID is the digest of its config. */
 function imageIdOf({ manifest }: ResolvedImage): ImageId {
   return manifest.config.digest as string as ImageId;
-}
-
-function wire({
-  os,
-  architecture,
-  variant,
-  osVersion,
-}: ImageConfig): Record<string, unknown> {
-  return { os, architecture, variant, "os.version": osVersion };
 }

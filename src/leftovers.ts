@@ -18,6 +18,10 @@ const OURS = new Set([
   "DENIED",
   "TOKEN_INVALID",
   "TLS_ERROR",
+  "PROXY_ERROR",
+  "PROXY_DENIED",
+  "NOT_ENOUGH_SPACE",
+  "NOT_A_REGISTRY",
 ]);
 
 /** Whether what is here is still good after such a failure. */

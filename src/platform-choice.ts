@@ -90,12 +90,29 @@ export function platformMatches(
 export function listPlatforms(entries: readonly PlatformEntry[]): string[] {
   const names = new Set<string>();
   for (const entry of entries) {
-    const platform = readPlatform(entry.platform);
-    if (platform === undefined) continue;
-    if (isUnknown(normalizePlatform(platform))) continue;
-    names.add(printable(formatPlatform(platform)));
+    const name = platformName(entry.platform);
+    if (name !== undefined) names.add(name);
   }
   return [...names];
+}
+
+/** One platform in its own spelling, safe to show; undefined where none is named, and for `unknown` ones. */
+export function platformName(
+  wire: WirePlatform | null | undefined,
+): string | undefined {
+  const platform = readPlatform(wire);
+  if (platform === undefined) return undefined;
+  return isUnknown(normalizePlatform(platform))
+    ? undefined
+    : printable(formatPlatform(platform));
+}
+
+/** Normalised, as {@link choosePlatform} compares it; undefined where nothing is said. */
+export function platformOf(
+  wire: WirePlatform | null | undefined,
+): Platform | undefined {
+  const platform = readPlatform(wire);
+  return platform && normalizePlatform(platform);
 }
 
 /** Undefined where nothing at all is said. The spelling stays. */

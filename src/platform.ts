@@ -18,6 +18,8 @@ export {
   choosePlatform,
   listPlatforms,
   platformMatches,
+  platformName,
+  platformOf,
   type PlatformEntry,
   type WirePlatform,
 } from "./platform-choice.js";

@@ -3,21 +3,20 @@
  * {@link pullImage} for the story of one image; everything it calls is a file
  * of its own.
  */
-import pLimit from "p-limit";
-import { abortedError, isTpullError } from "../store/index.js";
+import { TpullError, abortedError, isTpullError } from "../store/index.js";
 import type { FailedPull, PullResult } from "./events.js";
 import { parseImageConfig } from "./image-config.js";
 import { inImage } from "./image-error.js";
 import { ImagePull } from "./image-pull.js";
+import { type Item, aboutOf, isSeveral } from "./items.js";
+import { hostPlatform } from "./platform.js";
+import { ItemRun } from "./item-run.js";
 import { type PullOptions, PullSession } from "./pull-session.js";
-import { withoutSecrets } from "./printable.js";
-import { type Reference, canonicalName, parseReference } from "./reference.js";
+import { parseRepository } from "./repository.js";
+import { canonicalName, parseReference } from "./reference.js";
 import { resolveImage } from "./resolve-image.js";
 
 export type { PullOptions } from "./pull-session.js";
-
-/** Images whose manifests are asked for at the same time. */
-const IMAGES_AT_ONCE = 4;
 
 export interface PullAllResult {
   /** Of the images that were pulled, in the order asked for. */
@@ -35,13 +34,24 @@ export async function pull(
   options: PullOptions = {},
 ): Promise<PullResult> {
   await using session = await PullSession.open(options);
-  // Awaited here: the session ends with this function.
-  return await pullImage(reference, session);
+  if (isSeveral(session.selection)) {
+    throw new TpullError(
+      "OPTION_INVALID",
+      "pull() gives one image: several platforms and all tags are for pullAll()",
+    );
+  }
+  const [platform = hostPlatform()] = session.selection.platforms;
+  const platformGiven = session.selection.given;
+  const item = { text: reference, platform, platformGiven };
+  const result = await pullImage(item, session);
+  session.tellLimits();
+  return result;
 }
 
 /**
  * Pulls several images with one scheduler: a layer they share is fetched once,
- * and one that fails does not stop the others.
+ * and one that fails does not stop the others. With `allTags` or several
+ * platforms each tag and each platform is an image of its own.
  * @throws TpullError only for what concerns the whole run: options, a root that
  *   cannot be written, `ABORTED`
  */
@@ -51,22 +61,15 @@ export async function pullAll(
 ): Promise<PullAllResult> {
   const begun = performance.now();
   await using session = await PullSession.open(options);
-  const limit = pLimit(IMAGES_AT_ONCE);
-  const results: PullResult[] = [];
-  const failures: FailedPull[] = [];
-  const outcomes = await Promise.allSettled(
-    references.map((reference) => limit(() => pullImage(reference, session))),
-  );
-  await session.close();
-  for (const [index, outcome] of outcomes.entries()) {
-    const reference = withoutSecrets(String(references[index]));
-    if (outcome.status === "fulfilled") results.push(outcome.value);
-    else if (isTpullError(outcome.reason))
-      failures.push({ reference, error: outcome.reason.toJSON() });
-    else throw outcome.reason;
+  if (session.selection.allTags) {
+    for (const reference of references) parseRepository(reference);
   }
+  const run = new ItemRun(session, (item) => pullImage(item, session));
+  const { results, failures } = await run.all(references);
+  await session.close();
   const interrupted = failures.some(({ error }) => error.code === "ABORTED");
   if (interrupted && options.signal?.aborted) throw abortedError();
+  session.tellLimits();
   session.emit({
     type: "summary",
     pulled: results.length,
@@ -84,12 +87,12 @@ export async function pullAll(
 
 /** The story of one image. */
 async function pullImage(
-  given: string,
+  item: Item,
   session: PullSession,
 ): Promise<PullResult> {
   // Events and errors repeat what was given; a password in it stays here.
-  const text = withoutSecrets(String(given));
-  let reference: Reference | undefined;
+  const about = aboutOf(item);
+  let { reference } = item;
   let image: ImagePull | undefined;
   // Siblings of a failed layer are stopped by the end of their image.
   const end = new AbortController();
@@ -97,11 +100,11 @@ async function pullImage(
   session.signal.addEventListener("abort", stop, { once: true });
   try {
     if (session.signal.aborted) throw abortedError();
-    reference = parseReference(given);
-    image = new ImagePull(text, reference, session, end.signal);
+    reference ??= parseReference(item.text);
+    image = new ImagePull(item, reference, session, end.signal);
     session.emit({
       type: "resolve",
-      image: text,
+      ...about,
       canonicalName: canonicalName(reference),
     });
 
@@ -110,10 +113,12 @@ async function pullImage(
 
     session.expectLayers();
     const resolved = await resolveImage(reference, {
-      image: text,
+      image: about.image,
       client: session.client,
-      platform: session.platform,
+      platform: item.platform,
       call: image.call,
+      top: item.top,
+      entry: item.entry,
     });
     image.announce(resolved);
 
@@ -127,10 +132,12 @@ async function pullImage(
     const status = await image.publish(resolved, layers, bytes);
     return image.done(image.result(resolved, config, layers, status));
   } catch (error) {
-    if (!isTpullError(error)) throw error;
-    image?.failed(error);
-    const failure = inImage(error, text, reference);
-    session.emit({ type: "error", image: text, error: failure.toJSON() });
+    const { deadline } = session;
+    const cause = deadline.explain(error, about.image, image?.progress);
+    if (!isTpullError(cause)) throw cause;
+    image?.failed(cause);
+    const failure = inImage(cause, about.image, reference);
+    session.emit({ type: "error", ...about, error: failure.toJSON() });
     throw failure;
   } finally {
     session.signal.removeEventListener("abort", stop);

@@ -57,6 +57,21 @@ export async function storedLayers(
   return layers.length === diffIds.length ? layers : undefined;
 }
 
+/**
+ * The layers of an image that are not in the store, base first. Found from the
+ * top, so that a whole chain is one look.
+ */
+export async function missingLayers<Layer extends { chainId: ChainId }>(
+  store: Store,
+  layers: readonly Layer[],
+): Promise<Layer[]> {
+  for (const [at, { chainId }] of [...layers.entries()].toReversed()) {
+    const chain = await store.layerChain(chainId);
+    if (chain !== undefined) return layers.slice(at + 1);
+  }
+  return [...layers];
+}
+
 /** The layers of all images that have a name. */
 export async function layersInUse(store: Store): Promise<Set<ChainId>> {
   const found = new Set<ChainId>();

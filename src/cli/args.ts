@@ -1,22 +1,28 @@
-/** Turns argv into a checked request, by the tables of `options.ts`. */
+/** Turns argv into a checked request, by the tables of `commands.ts` and `options.ts`. */
 import { parseArgs } from "node:util";
 import { TpullError } from "../../store/errors.js";
-import { nearest } from "./near.js";
 import {
   COMMANDS,
   isCommand,
+  type CommandName,
+  type QueryCommand,
+  type WorkCommand,
+} from "./commands.js";
+import { nearest } from "./near.js";
+import { ValueProblem } from "./option-values.js";
+import {
   isFor,
   OPTIONS,
   optionSpecs,
-  type CommandName,
   type Flags,
   type OptionName,
   type OptionSpec,
 } from "./options.js";
 
-/** What the user asks for. */
+/** What the user asks for. `images` are the operands, also where they are repositories. */
 export type Request =
   | { command: "pull"; images: string[]; flags: Flags }
+  | { command: QueryCommand; images: string[]; flags: Flags }
   | { command: "demo"; flags: Flags }
   | { command: "help"; topic: CommandName | undefined }
   | { command: "version" };
@@ -54,10 +60,12 @@ export function parseCommandLine(argv: readonly string[]): Request {
     return { command: "version" };
   }
 
-  const flags: Record<string, string | number | true> = {};
+  const flags: Record<string, unknown> = {};
   for (const token of given) {
     const [name, value] = readOption(token, command ?? "pull");
-    flags[name] = value;
+    const spec = OPTIONS[name] as OptionSpec;
+    const before = (flags[name] ?? []) as unknown[];
+    flags[name] = spec.repeatable ? [...before, value] : value;
   }
   return buildRequest(command, words, flags as Flags);
 }
@@ -106,10 +114,10 @@ function splitWords(tokens: readonly Token[]): {
 function readOption(
   token: Token & { kind: "option" },
   command: CommandName,
-): [OptionName, string | number | true] {
+): [OptionName, unknown] {
   if (!Object.hasOwn(OPTIONS, token.name)) throw unknownOption(token, command);
   const name = token.name as OptionName;
-  const spec: OptionSpec = OPTIONS[name];
+  const spec = OPTIONS[name] as OptionSpec;
   const flag = token.rawName;
   if (!spec.commands.includes(command)) {
     throw usageError(`${flag} is not an option of 'tpull ${command}'`);
@@ -131,11 +139,8 @@ function readOption(
   return [name, checkedValue(flag, value, spec)];
 }
 
-function checkedValue(
-  flag: string,
-  value: string,
-  spec: OptionSpec,
-): string | number {
+function checkedValue(flag: string, value: string, spec: OptionSpec): unknown {
+  if (spec.read !== undefined) return readValue(flag, value, spec.read);
   if (spec.choices !== undefined && !spec.choices.includes(value)) {
     const near = nearest(value, spec.choices);
     throw usageError(
@@ -153,6 +158,19 @@ function checkedValue(
   return number;
 }
 
+function readValue(
+  flag: string,
+  value: string,
+  read: NonNullable<OptionSpec["read"]>,
+): unknown {
+  try {
+    return read(value);
+  } catch (error) {
+    if (!(error instanceof ValueProblem)) throw error;
+    throw usageError(`${flag} ${error.message}`);
+  }
+}
+
 function buildRequest(
   command: CommandName | undefined,
   words: string[],
@@ -168,19 +186,38 @@ function buildRequest(
       refuseWords(command, words);
       return { command, flags };
     default:
-      return pullRequest(words, flags);
+      return workRequest(command ?? "pull", words, flags);
   }
 }
 
-function pullRequest(images: string[], flags: Flags): Request {
+function workRequest(
+  command: WorkCommand,
+  words: string[],
+  flags: Flags,
+): Request {
+  refuseTogether(flags);
+  const { least = 0, most = 0, noun = "" } = COMMANDS[command].operands ?? {};
+  const operand = flags["all-tags"] ? "repository" : noun;
+  if (words.length < least) throw usageError(`no ${operand} is named`);
+  if (words.includes("")) {
+    throw usageError(
+      `the name of ${operand === "image" ? "an" : "a"} ${operand} is empty`,
+    );
+  }
+  const images = [...new Set(words)];
+  refuseWords(command, images.slice(most));
+  return { command, images, flags };
+}
+
+function refuseTogether(flags: Flags): void {
   if (flags.quiet && isLoud(flags.progress)) {
     throw usageError(
       `--quiet and --progress ${flags.progress} exclude each other`,
     );
   }
-  if (images.length === 0) throw usageError("no image is named");
-  if (images.includes("")) throw usageError("the name of an image is empty");
-  return { command: "pull", images: [...new Set(images)], flags };
+  if (flags.quiet && flags.json) {
+    throw usageError("--quiet and --json exclude each other");
+  }
 }
 
 function isLoud(progress: Flags["progress"]): boolean {

@@ -5,6 +5,7 @@ import type { Environment, User } from "./settings.js";
 import type { SignalSource } from "./signals.js";
 
 type PullModule = Pick<typeof import("../pull.js"), "pullAll">;
+type LoadAnswer = (typeof import("./run-query.js"))["loadAnswer"];
 type DemoModule = Pick<typeof import("../demo/run.js"), "runDemo">;
 
 export interface CliContext {
@@ -20,6 +21,7 @@ export interface CliContext {
   /** The code that pulls is loaded when something is to be pulled, not for `--version`. */
   loadPull(): Promise<PullModule>;
   loadDemo(): Promise<DemoModule>;
+  loadAnswer: LoadAnswer;
 }
 
 export function processContext(): CliContext {
@@ -33,5 +35,7 @@ export function processContext(): CliContext {
     now: Date.now,
     loadPull: () => import("../pull.js"),
     loadDemo: () => import("../demo/run.js"),
+    loadAnswer: async (command) =>
+      (await import("./run-query.js")).loadAnswer(command),
   };
 }

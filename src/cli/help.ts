@@ -1,59 +1,73 @@
-/** Help text, made from the tables of `options.ts`, 80 columns wide. */
+/** Help text, made from the tables of `commands.ts` and `options.ts`, 80 columns wide. */
 import {
   COMMANDS,
+  type CommandName,
+  type CommandSpec,
+  type HelpRow,
+} from "./commands.js";
+import {
   isFor,
   optionSpecs,
-  type CommandName,
   type OptionName,
   type OptionSpec,
 } from "./options.js";
 
 const WIDTH = 80;
+/** Longer terms would leave too little of the line for the texts. */
+const WIDEST_TERM = 27;
 const PURPOSE =
   "tpull - pull container images into a docker data root, without a daemon";
 
-const IMAGE_ARGUMENT: [string, string] = [
-  "IMAGE",
-  "[host[:port]/]repository[:tag][@digest], read as docker reads it: docker.io, library/ and :latest may be left out",
+const USAGE_STATUS: HelpRow = [
+  "2",
+  "the command line is wrong; nothing was done",
 ];
-const EXIT_STATUS: [string, string][] = [
-  ["0", "every image is in the data root"],
-  ["1", "an image failed; the others are there nevertheless"],
-  ["2", "the command line is wrong; nothing was done"],
-  ["130, 143", "stopped by Ctrl-C, by SIGTERM (141: nobody reads stdout)"],
+const STOPPED_STATUS: HelpRow = [
+  "130, 143",
+  "stopped by Ctrl-C, by SIGTERM (141: nobody reads stdout)",
 ];
-const ENVIRONMENT: [string, string][] = [
+const ENVIRONMENT: readonly HelpRow[] = [
   ["TPULL_ROOT", "data root when --root is not given"],
+  ["DOCKER_CONFIG", "docker's configuration when --config is not given"],
   ["TPULL_DEBUG", "1 prints the stack of what is a defect in tpull"],
 ];
 
 /** The text for `tpull --help` (no command) or `tpull COMMAND --help`. */
 export function helpText(command?: CommandName): string {
   const subject = command ?? "pull";
+  const spec = COMMANDS[subject];
   const sections = [
-    command === undefined
-      ? PURPOSE
-      : `tpull ${command} - ${COMMANDS[command].summary}`,
+    command === undefined ? PURPOSE : `tpull ${command} - ${spec.summary}`,
     section("Usage", usageLines(command)),
   ];
   if (command === undefined) {
     sections.push(section("Commands", table(commandRows())));
   }
-  if (subject === "pull") {
-    sections.push(section("Arguments", table([IMAGE_ARGUMENT])));
+  if (spec.arguments !== undefined) {
+    sections.push(section("Arguments", table(spec.arguments)));
   }
-  sections.push(section("Options", table(optionRows(subject))));
-  const examples = COMMANDS[subject].examples;
-  if (examples.length > 0) {
-    sections.push(section("Examples", exampleLines(examples)));
+  sections.push(section("Options", table(optionRows(subject, undefined))));
+  const registry = optionRows(subject, "registry");
+  if (registry.length > 0) {
+    sections.push(section("Options for registries", table(registry)));
+  }
+  if (spec.examples.length > 0) {
+    sections.push(section("Examples", exampleLines(spec.examples)));
   }
   if (subject === "pull") {
-    sections.push(
-      section("Environment", table(ENVIRONMENT)),
-      section("Exit status", table(EXIT_STATUS)),
-    );
+    sections.push(section("Environment", table(ENVIRONMENT)));
+  }
+  if (spec.status !== undefined) {
+    sections.push(section("Exit status", table(statusRows(spec.status))));
   }
   return `${sections.join("\n\n")}\n`;
+}
+
+function statusRows({
+  done,
+  failed,
+}: NonNullable<CommandSpec["status"]>): HelpRow[] {
+  return [["0", done], ["1", failed], USAGE_STATUS, STOPPED_STATUS];
 }
 
 function section(title: string, lines: readonly string[]): string {
@@ -66,13 +80,16 @@ function usageLines(command: CommandName | undefined): string[] {
   return shown.flatMap(({ usage }) => usage.map((line) => `  ${line}`));
 }
 
-function commandRows(): [string, string][] {
+function commandRows(): HelpRow[] {
   return Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary]);
 }
 
-function optionRows(command: CommandName): [string, string][] {
+function optionRows(
+  command: CommandName,
+  group: OptionSpec["group"],
+): HelpRow[] {
   return optionSpecs()
-    .filter(([, spec]) => isFor(spec, command))
+    .filter(([, spec]) => isFor(spec, command) && spec.group === group)
     .map(([name, spec]) => [optionName(name, spec), optionHelp(spec, command)]);
 }
 
@@ -83,14 +100,20 @@ function optionName(name: OptionName, spec: OptionSpec): string {
 }
 
 function optionHelp(spec: OptionSpec, command: CommandName): string {
-  const own = command === "demo" ? spec.demoDefault : undefined;
-  const value = own ?? spec.default;
-  return value === undefined ? spec.help : `${spec.help} (default: ${value})`;
+  const own = spec.at?.[command];
+  const text = own?.help ?? spec.help;
+  const notes = [
+    ...(spec.repeatable ? ["may be repeated"] : []),
+    ...defaultNote(own?.default ?? spec.default),
+  ];
+  return notes.length === 0 ? text : `${text} (${notes.join("; ")})`;
 }
 
-function exampleLines(
-  examples: readonly (readonly [string, string])[],
-): string[] {
+function defaultNote(value: string | undefined): string[] {
+  return value === undefined ? [] : [`default: ${value}`];
+}
+
+function exampleLines(examples: readonly HelpRow[]): string[] {
   const width = Math.max(...examples.map(([line]) => line.length));
   return examples.map(
     ([line, remark]) => `  ${line.padEnd(width)}  # ${remark}`,
@@ -98,13 +121,19 @@ function exampleLines(
 }
 
 /** Two columns, the second one wrapped. */
-function table(rows: readonly (readonly [string, string])[]): string[] {
-  const left = Math.max(...rows.map(([term]) => term.length)) + 4;
-  return rows.flatMap(([term, text]) =>
-    wrap(text, WIDTH - left).map((line, index) =>
-      index === 0 ? `  ${term}`.padEnd(left) + line : " ".repeat(left) + line,
-    ),
-  );
+function table(rows: readonly HelpRow[]): string[] {
+  const widths = rows.map(([term]) => term.length + 4);
+  const left = Math.max(...widths.filter((width) => width <= WIDEST_TERM));
+  return rows.flatMap(([term, text]) => {
+    const lines = wrap(text, WIDTH - left).map(
+      (line) => " ".repeat(left) + line,
+    );
+    const [first = ""] = lines;
+    // A long term has its line to itself.
+    return term.length + 4 > left
+      ? [`  ${term}`, ...lines]
+      : [`  ${term}`.padEnd(left) + first.slice(left), ...lines.slice(1)];
+  });
 }
 
 function wrap(text: string, width: number): string[] {

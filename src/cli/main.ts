@@ -39,6 +39,13 @@ async function dispatch(
       const { helpText } = await import("./help.js");
       return print(helpText(request.topic), context);
     }
+    case "plan":
+    case "manifest":
+    case "resolve":
+    case "tags": {
+      const { runQuery } = await import("./run-query.js");
+      return runQuery(request, context);
+    }
     default: {
       const { runCommand } = await import("./run-command.js");
       return runCommand(request, context);

@@ -1,57 +1,117 @@
 /**
- * The command line as data: `args.ts` parses by these tables, `help.ts` prints
- * them, and the types of the parsed options follow from them.
+ * The options of the command line as data: `args.ts` parses by this table,
+ * `help.ts` prints it.
  */
+import type { MirrorSetting } from "../network-settings.js";
+import type { CommandName } from "./commands.js";
+import {
+  readDuration,
+  readHost,
+  readHostOrNetwork,
+  readMirror,
+  readPlatforms,
+  readRate,
+  type ValueReader,
+} from "./option-values.js";
 
-/** What the first word may name; any other first word is an image to pull. */
-export const COMMANDS = {
-  pull: {
-    summary: "pull images (the word may be left out)",
-    usage: ["tpull [pull] [options] IMAGE..."],
-    examples: [
-      ["tpull nginx:latest", "from docker.io/library"],
-      ["tpull --root /srv/data nginx redis:7", "two into one data root"],
-      ["tpull -q --platform linux/arm64 alpine", "prints only the name"],
-      ["tpull --progress json alpine >events", "for programs"],
-    ],
-  },
-  demo: {
-    summary: "pull a small image from a registry inside tpull, explained",
-    usage: ["tpull demo [options]"],
-    examples: [["tpull demo --root ./demo-root", "keep what it wrote"]],
-  },
-  help: {
-    summary: "explain tpull or one command",
-    usage: ["tpull help [COMMAND]"],
-    examples: [],
-  },
-  version: {
-    summary: "print the version",
-    usage: ["tpull version"],
-    examples: [],
-  },
-} as const;
+export const PROGRESS_MODES = ["auto", "tty", "plain", "json", "none"] as const;
+export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
-export type CommandName = keyof typeof COMMANDS;
+/** The options that were given, checked. What is absent was not given. */
+export interface Flags {
+  root?: string;
+  platform?: readonly string[];
+  "all-tags"?: true;
+  concurrency?: number;
+  quiet?: true;
+  json?: true;
+  progress?: ProgressMode;
+  /** Milliseconds. */
+  timeout?: number;
+  config?: string;
+  mirror?: readonly MirrorSetting[];
+  "hosts-dir"?: readonly string[];
+  "ca-file"?: readonly string[];
+  "insecure-registry"?: readonly string[];
+  "plain-http"?: readonly string[];
+  /** Bytes a second. */
+  "limit-rate"?: number;
+  version?: true;
+  help?: true;
+}
+
+export type OptionName = keyof Flags;
+
+type Element<Value> = Value extends readonly (infer One)[] ? One : never;
+
+export interface OptionSpec<Value = unknown> {
+  readonly help: string;
+  readonly short?: string;
+  readonly metavar?: string;
+  readonly default?: string;
+  readonly choices?: readonly string[];
+  readonly range?: readonly [number, number];
+  readonly read?: ValueReader<Value | Element<Value>>;
+  /** May be given several times; its value is the list. Of others the last one counts. */
+  readonly repeatable?: true;
+  /** The commands that take it; `--help` and `--version` go anywhere. */
+  readonly commands: readonly CommandName[];
+  /** What the help of single commands says instead. */
+  readonly at?: Partial<
+    Record<CommandName, { readonly help?: string; readonly default?: string }>
+  >;
+  /** Under which heading help lists it: `Options` without. */
+  readonly group?: "registry";
+}
+
+/** The commands that ask registries. */
+const ASKING: readonly CommandName[] = [
+  "pull",
+  "plan",
+  "manifest",
+  "resolve",
+  "tags",
+];
 
 /**
- * Long options by name. An option with a `metavar` takes a value; `choices` or
- * `range` (whole numbers, both ends included) say which ones.
+ * Long options by name, in the order of the help. An option with a `metavar` takes a value; `choices`,
+ * `range` (whole numbers, both ends included) or `read` say which ones.
  */
-export const OPTIONS = {
+export const OPTIONS: {
+  readonly [Name in OptionName]: OptionSpec<Flags[Name]>;
+} = {
   root: {
     metavar: "DIR",
     help: "data root to write to",
     default:
       "$TPULL_ROOT, else /var/lib/tpull as root and ${XDG_DATA_HOME:-~/.local/share}/tpull otherwise",
-    demoDefault: "a fresh temporary folder",
-    commands: ["pull", "demo"],
+    commands: ["pull", "plan", "demo"],
+    at: {
+      plan: { help: "data root to look at" },
+      demo: { default: "a fresh temporary folder" },
+    },
   },
   platform: {
-    metavar: "P",
-    help: "os/arch[/variant] of the image to choose",
+    metavar: "P[,P...]",
+    help: "os/arch[/variant] of the image to choose; several with commas between, or all",
     default: "this machine's",
-    commands: ["pull"],
+    read: readPlatforms,
+    commands: ["pull", "plan", "manifest", "resolve"],
+    at: {
+      manifest: {
+        help: "go down to the manifest for os/arch[/variant]",
+        default: "stay at what the name stands for",
+      },
+      resolve: {
+        help: "only this os/arch[/variant], or several with commas between",
+        default: "all",
+      },
+    },
+  },
+  "all-tags": {
+    short: "a",
+    help: "every tag of the repository",
+    commands: ["pull", "plan"],
   },
   concurrency: {
     metavar: "N",
@@ -63,57 +123,95 @@ export const OPTIONS = {
   quiet: {
     short: "q",
     help: "print only the canonical name of each image (and errors)",
-    commands: ["pull"],
+    commands: ["pull", "resolve"],
+    at: {
+      resolve: {
+        help: "print only the digest: of the name, or with --platform of that platform",
+      },
+    },
+  },
+  json: {
+    help: "print one JSON document",
+    commands: ["plan", "manifest", "resolve", "tags"],
   },
   progress: {
     metavar: "MODE",
     help: "auto, tty (bars), plain (docker's transcript), json (one event a line), or none (results only)",
     default: "auto: tty on a terminal, plain elsewhere and where $CI is set",
-    choices: ["auto", "tty", "plain", "json", "none"],
+    choices: PROGRESS_MODES,
     commands: ["pull", "demo"],
+  },
+  timeout: {
+    metavar: "TIME",
+    help: "give up after 30s, 10m, 1h, 1h30m; what is stored by then stays",
+    read: readDuration,
+    commands: ASKING,
+    at: {
+      plan: { help: "give up after 30s, 10m, 1h, 1h30m" },
+      manifest: { help: "give up after 30s, 10m, 1h, 1h30m" },
+      resolve: { help: "give up after 30s, 10m, 1h, 1h30m" },
+      tags: { help: "give up after 30s, 10m, 1h, 1h30m" },
+    },
+  },
+  config: {
+    group: "registry",
+    metavar: "DIR",
+    help: "docker's configuration, for the credentials in it",
+    default: "$DOCKER_CONFIG, else ~/.docker",
+    commands: ASKING,
+  },
+  mirror: {
+    group: "registry",
+    metavar: "REGISTRY=URL",
+    help: "ask this mirror of the registry first",
+    read: readMirror,
+    repeatable: true,
+    commands: ASKING,
+  },
+  "hosts-dir": {
+    group: "registry",
+    metavar: "DIR",
+    help: "look for HOST/hosts.toml and certificates here, before the usual places",
+    repeatable: true,
+    commands: ASKING,
+  },
+  "ca-file": {
+    group: "registry",
+    metavar: "FILE",
+    help: "trust these PEM certificates, too",
+    repeatable: true,
+    commands: ASKING,
+  },
+  "insecure-registry": {
+    group: "registry",
+    metavar: "HOST|CIDR",
+    help: "take any certificate of these registries, and plain HTTP where they do not speak TLS",
+    read: readHostOrNetwork,
+    repeatable: true,
+    commands: ASKING,
+  },
+  "plain-http": {
+    group: "registry",
+    metavar: "HOST",
+    help: "speak plain HTTP with this registry",
+    read: readHost,
+    repeatable: true,
+    commands: ASKING,
+  },
+  "limit-rate": {
+    group: "registry",
+    metavar: "RATE",
+    help: "take at most so many bytes a second in all: 500k, 10m, 1.5M",
+    read: readRate,
+    commands: ASKING,
   },
   version: { help: "print the version", commands: [] },
   help: { short: "h", help: "print this help", commands: [] },
-} as const;
-
-export type OptionName = keyof typeof OPTIONS;
-
-/** How to do without the literal types of the table. */
-export interface OptionSpec {
-  readonly help: string;
-  readonly short?: string;
-  readonly metavar?: string;
-  readonly default?: string;
-  /** The default in `tpull demo` where it is another one. */
-  readonly demoDefault?: string;
-  readonly choices?: readonly string[];
-  readonly range?: readonly [number, number];
-  /** The commands that take it; `--help` and `--version` go anywhere. */
-  readonly commands: readonly CommandName[];
-}
-
-type ValueOf<Spec> = Spec extends { choices: readonly (infer Choice)[] }
-  ? Choice
-  : Spec extends { range: readonly [number, number] }
-    ? number
-    : Spec extends { metavar: string }
-      ? string
-      : true;
-
-/** The options that were given, checked. What is absent was not given. */
-export type Flags = {
-  [Name in OptionName]?: ValueOf<(typeof OPTIONS)[Name]>;
 };
 
-export type ProgressMode = NonNullable<Flags["progress"]>;
-
-/** The tables again, for code that walks over them. */
+/** The table, for code that walks over it. */
 export function optionSpecs(): [OptionName, OptionSpec][] {
   return Object.entries(OPTIONS) as [OptionName, OptionSpec][];
-}
-
-export function isCommand(word: string | undefined): word is CommandName {
-  return word !== undefined && Object.hasOwn(COMMANDS, word);
 }
 
 /** Whether the command takes the option. */

@@ -5,13 +5,13 @@ export interface CliStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   readonly rows?: number | undefined;
-  write(text: string): unknown;
+  write(content: string | Uint8Array): unknown;
   on(event: "error", listener: (error: NodeJS.ErrnoException) => void): unknown;
 }
 
 export interface Output {
   /** Results: stdout. */
-  out(text: string): void;
+  out(content: string | Uint8Array): void;
   /** Everything about the run that is no result: stderr. */
   err(text: string): void;
   /** The first error of stdout other than that its reader went away. */
@@ -38,8 +38,8 @@ export function openOutput(
   });
   stderr.on("error", () => {});
   return {
-    out: (text) => {
-      if (!broken) stdout.write(text);
+    out: (content) => {
+      if (!broken) stdout.write(content);
     },
     err: (text) => {
       stderr.write(text);

@@ -5,13 +5,19 @@
  * more layers than lines.
  */
 import cliProgress, { type Options } from "cli-progress";
-import type { PullResult } from "../events.js";
+import { type PullResult, itemName } from "../events.js";
 import { barLine, type LineContent } from "./bars/bar-line.js";
 import { Frame } from "./bars/frame.js";
 import { PullView } from "./bars/pull-view.js";
 import type { Renderer, RendererOptions } from "./renderer.js";
 import { errorText, isInterruption } from "./report-error.js";
-import { headerLine, noticeLine, resultLines } from "./transcript.js";
+import {
+  headerLine,
+  isLow,
+  limitLine,
+  noticeLine,
+  resultLines,
+} from "./transcript.js";
 
 /** Pictures a second. */
 const FPS = 10;
@@ -47,15 +53,19 @@ export function createBarsRenderer({
         case "pulling":
           screen.print(headerLine(event));
           break;
+        case "ratelimit":
+          if (isLow(event)) screen.print(limitLine(event));
+          break;
         case "warning":
           screen.print(noticeLine(event));
           break;
         case "result":
-          results.set(event.image, event.result);
+          results.set(itemName(event), event.result);
           break;
         case "error":
           if (!isInterruption(event.error)) {
-            screen.print(errorText(event.error, event.image).trimEnd());
+            const { error, image, target } = event;
+            screen.print(errorText(error, image, target).trimEnd());
           }
           break;
         case "summary":

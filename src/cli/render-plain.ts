@@ -4,13 +4,15 @@
  * `quiet` only the canonical names. Failures and notices go to stderr; failures
  * in the place of the result they replace, notices at once.
  */
-import type { PullEvent } from "../events.js";
+import { type About, type PullEvent, itemName } from "../events.js";
 import { ImageBlocks } from "./image-blocks.js";
 import type { Renderer, RendererOptions } from "./renderer.js";
 import { errorText, isInterruption } from "./report-error.js";
 import {
   headerLine,
+  isLow,
   layerLine,
+  limitLine,
   nameLine,
   noticeLine,
   resultLines,
@@ -24,40 +26,50 @@ export function createPlainRenderer(
   /** Lines about layers: docker prints one once, even if the image has the layer twice. */
   const printed = new Set<string>();
 
-  const print = (image: string, ...lines: string[]): void => {
-    blocks.add(image, () => output.out(`${lines.join("\n")}\n`));
+  const print = (about: About, ...lines: string[]): void => {
+    const item = itemName(about);
+    blocks.add(item, () => output.out(`${lines.join("\n")}\n`));
   };
 
   const onStep = (event: PullEvent): void => {
-    if (event.type === "pulling") print(event.image, headerLine(event));
+    if (event.type === "pulling") print(event, headerLine(event));
     if (event.type !== "layer") return;
     const line = layerLine(event.digest, event.state);
-    const key = `${line} ${event.image}`;
+    const key = `${line} ${itemName(event)}`;
     if (line === undefined || printed.has(key)) return;
     printed.add(key);
-    print(event.image, line);
+    print(event, line);
   };
 
   const onEvent = (event: PullEvent): void => {
     switch (event.type) {
+      case "resolve":
+        blocks.add(itemName(event), () => {});
+        break;
       case "result": {
-        const { image, result } = event;
+        const { result } = event;
         print(
-          image,
+          event,
           ...(detail === "quiet" ? [nameLine(result)] : resultLines(result)),
         );
-        blocks.end(image);
+        blocks.end(itemName(event));
         break;
       }
       case "error": {
-        const { image, error } = event;
+        const { image, target, error } = event;
         if (image === undefined) break; // of the whole run: see failRun
+        const item = itemName({ image, ...(target && { target }) });
         if (!isInterruption(error)) {
-          blocks.add(image, () => output.err(errorText(error, image)));
+          blocks.add(item, () => output.err(errorText(error, image, target)));
         }
-        blocks.end(image);
+        blocks.end(item);
         break;
       }
+      case "ratelimit":
+        if (detail !== "quiet" && isLow(event)) {
+          output.err(`${limitLine(event)}\n`);
+        }
+        break;
       case "warning":
         if (detail !== "quiet") output.err(`${noticeLine(event)}\n`);
         break;

@@ -40,6 +40,12 @@ export function stackOf(error: unknown): string | undefined {
   return error.stack;
 }
 
+/** The stack of a defect as lines for stderr; nothing for an expected failure. */
+export function stackLines(error: unknown): string {
+  const lines = stackOf(error)?.split("\n") ?? [];
+  return lines.map((line) => `${oneLine(line)}\n`).join("");
+}
+
 /**
  * Whether this is only the echo of Ctrl-C or `kill`, for which people get one
  * line at the end of the run instead of one for each image.
@@ -55,14 +61,23 @@ export function exitStatus(error: ErrorReport): number {
 
 /**
  * The lines for stderr: what happened with its code, then the hint. `image` is
- * put in front unless the message begins with it or quotes it.
+ * put in front unless the message begins with it or quotes it; `target`, one of
+ * several platforms, unless the message has it.
  */
-export function errorText(error: ErrorReport, image?: string): string {
+export function errorText(
+  error: ErrorReport,
+  image?: string,
+  target?: string,
+): string {
   const message = oneLine(error.message);
-  const subject =
-    image === undefined || names(message, image)
-      ? ""
-      : `${bareReference(image)}: `;
+  const subject = [
+    ...(image === undefined || names(message, image)
+      ? []
+      : [`${bareReference(image)}: `]),
+    ...(target === undefined || message.includes(target)
+      ? []
+      : [`${oneLine(target)}: `]),
+  ].join("");
   const lines = [`tpull: ${subject}${message} (${oneLine(error.code)})`];
   if (error.hint !== undefined) lines.push(`  hint: ${oneLine(error.hint)}`);
   return `${lines.join("\n")}\n`;

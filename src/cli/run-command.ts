@@ -9,24 +9,21 @@ import {
   describeError,
   errorText,
   exitStatus,
-  stackOf,
+  stackLines,
 } from "./report-error.js";
 import { recordRun, type RunRecord } from "./run-record.js";
-import { choosePresentation, resolveRoot, wantsStack } from "./settings.js";
 import {
+  choosePresentation,
+  queryOptions,
+  resolveRoot,
+  wantsStack,
+} from "./settings.js";
+import {
+  LAST_WORDS,
   listenForSignals,
   STOPPED,
-  type StopReason,
   type StopSwitch,
 } from "./signals.js";
-import { oneLine } from "./terminal-text.js";
-
-/** What an interrupted run says last. */
-const LAST_WORDS: Record<StopReason, string | undefined> = {
-  SIGINT: "tpull: interrupted\n",
-  SIGTERM: "tpull: terminated\n",
-  SIGPIPE: undefined,
-};
 
 type RunRequest = Extract<Request, { command: "pull" | "demo" }>;
 
@@ -65,7 +62,7 @@ export async function runCommand(
     stderrIsTTY: context.stderr.isTTY === true,
   });
   const renderer = await createRenderer(presentation, {
-    images,
+    images: isSeveral(request.flags) ? [] : images,
     output,
     stderr: context.stderr,
     now: context.now,
@@ -98,8 +95,7 @@ async function statusOf(request: RunRequest, run: Run): Promise<number> {
   }
   const reason = run.stop.reason();
   if (status === 0 || reason === undefined) return status;
-  const lastWords = LAST_WORDS[reason];
-  if (lastWords !== undefined) run.output.err(lastWords);
+  run.output.err(LAST_WORDS[reason]);
   return STOPPED[reason];
 }
 
@@ -111,7 +107,9 @@ async function pull(
   const { pullAll } = await context.loadPull();
   const { failures } = await pullAll(images, {
     root,
-    ...given("platform", flags.platform),
+    ...queryOptions(flags),
+    ...given("platform", oneOrList(flags.platform)),
+    ...given("allTags", flags["all-tags"]),
     ...given("concurrency", flags.concurrency),
     signal: stop.signal,
     onEvent,
@@ -137,10 +135,7 @@ async function demo(
 function reportRunFailure(error: unknown, run: Run): number {
   const report = describeError(error);
   run.renderer.failRun(report);
-  const stack = wantsStack(run.context.env) ? stackOf(error) : undefined;
-  for (const line of stack?.split("\n") ?? []) {
-    run.output.err(`${oneLine(line)}\n`);
-  }
+  if (wantsStack(run.context.env)) run.output.err(stackLines(error));
   if (!run.record.isSummarised()) {
     run.renderer.onEvent(run.record.summaryAfter(report));
   }
@@ -154,6 +149,19 @@ function writeFailed(output: Output): boolean {
   const message = `cannot write to stdout: ${failure.message}`;
   output.err(errorText({ code, message }));
   return true;
+}
+
+/** Whether an operand may stand for several images, which are not known before they turn up. */
+function isSeveral({ platform = [], ...flags }: Flags): boolean {
+  return (
+    flags["all-tags"] === true || platform.length > 1 || platform[0] === "all"
+  );
+}
+
+function oneOrList(
+  list: readonly string[] | undefined,
+): string | readonly string[] | undefined {
+  return list?.length === 1 ? list[0] : list;
 }
 
 /** An option only if it has a value, so that the callee's default holds otherwise. */

@@ -1,5 +1,11 @@
 /** Follows a run, so that its last event can be made when the run itself could not send it. */
-import type { FailedPull, OnEvent, PullEvent, PullResult } from "../events.js";
+import {
+  type FailedPull,
+  type OnEvent,
+  type PullEvent,
+  type PullResult,
+  itemName,
+} from "../events.js";
 import type { ErrorReport } from "./report-error.js";
 
 export interface RunRecord {
@@ -18,20 +24,30 @@ export function recordRun(
   const begun = now();
   const results = new Map<string, PullResult>();
   const failures = new Map<string, FailedPull>();
+  const seen = new Set<string>();
   let summarised = false;
   return {
     onEvent: (event) => {
-      if (event.type === "result") results.set(event.image, event.result);
+      if (event.type === "result") {
+        seen.add(event.image);
+        results.set(itemName(event), event.result);
+      }
       if (event.type === "error" && event.image !== undefined) {
-        const { image, error } = event;
-        failures.set(image, { reference: image, error });
+        const { image, target, error } = event;
+        const about = { image, ...(target && { target }) };
+        seen.add(image);
+        failures.set(itemName(about), {
+          reference: image,
+          ...(target && { target }),
+          error,
+        });
       }
       if (event.type === "summary") summarised = true;
     },
     isSummarised: () => summarised,
     summaryAfter: (error) => {
       for (const reference of images) {
-        if (!results.has(reference) && !failures.has(reference)) {
+        if (!seen.has(reference)) {
           failures.set(reference, { reference, error });
         }
       }

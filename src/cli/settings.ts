@@ -1,7 +1,9 @@
 /** What is decided by the environment rather than by the command line alone. */
 import { resolve } from "node:path";
 import { defaultRoot } from "../default-root.js";
-import type { ProgressMode } from "./options.js";
+import type { NetworkSettings } from "../network-settings.js";
+import type { QueryOptions } from "../query/query.js";
+import type { Flags, ProgressMode } from "./options.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -20,6 +22,37 @@ export function resolveRoot(
   user: User,
 ): string {
   return flag === undefined ? defaultRoot(env, user) : resolve(flag);
+}
+
+/** What the options say of how registries are asked, in the API's terms. */
+export function queryOptions(
+  flags: Flags,
+): Pick<QueryOptions, "timeoutMs" | "network"> {
+  const network = networkSettings(flags);
+  return {
+    ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout }),
+    ...(Object.keys(network).length === 0 ? {} : { network }),
+  };
+}
+
+/** The network's options; what was not given is left out, so that the API's defaults hold. */
+export function networkSettings(flags: Flags): NetworkSettings {
+  const paths = (list: readonly string[]): string[] =>
+    list.map((path) => resolve(path));
+  const caFiles = flags["ca-file"];
+  const hostsDirs = flags["hosts-dir"];
+  const settings = {
+    caFiles: caFiles && paths(caFiles),
+    insecureRegistries: flags["insecure-registry"],
+    plainHttp: flags["plain-http"],
+    hostsDirs: hostsDirs && paths(hostsDirs),
+    mirrors: flags.mirror,
+    limitRate: flags["limit-rate"],
+    configDir: flags.config === undefined ? undefined : resolve(flags.config),
+  };
+  return Object.fromEntries(
+    Object.entries(settings).filter(([, value]) => value !== undefined),
+  ) as NetworkSettings;
 }
 
 /** The terminal facts that decide how progress is shown. */

@@ -4,6 +4,13 @@
 export const STOPPED = { SIGINT: 130, SIGTERM: 143, SIGPIPE: 141 } as const;
 export type StopReason = keyof typeof STOPPED;
 
+/** What a stopped run says last. */
+export const LAST_WORDS: Readonly<Record<StopReason, string>> = {
+  SIGINT: "tpull: interrupted\n",
+  SIGTERM: "tpull: terminated\n",
+  SIGPIPE: "",
+};
+
 /** Where signals come from; `process`, or an emitter in tests. */
 export interface SignalSource {
   on(event: "SIGINT" | "SIGTERM", listener: () => void): unknown;

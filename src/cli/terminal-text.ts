@@ -18,6 +18,13 @@ export function oneLine(text: string): string {
   return cut.replaceAll(/\s*[\r\n\t]\s*/g, " ").replaceAll(HARMFUL, escaped);
 }
 
+/** `text` with its line breaks and tabs, and nothing else in it that a terminal obeys. */
+export function printableLines(text: string): string {
+  return text.replaceAll(HARMFUL, (character) =>
+    character === "\n" || character === "\t" ? character : escaped(character),
+  );
+}
+
 /** JSON text in which such characters are written as JSON escapes, too. */
 export function jsonLine(value: unknown): string {
   const text = JSON.stringify(value).replaceAll(

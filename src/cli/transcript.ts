@@ -31,6 +31,9 @@ export function resultLines(result: PullResult): string[] {
       ? "Downloaded newer image for"
       : "Image is up to date for";
   return [
+    ...(result.target === undefined
+      ? []
+      : [`Platform: ${oneLine(result.target)}`]),
     `Digest: ${result.digest}`,
     `Status: ${status} ${oneLine(result.familiarName)}`,
     nameLine(result),
@@ -41,11 +44,34 @@ export function nameLine(result: PullResult): string {
   return oneLine(result.canonicalName);
 }
 
+/** Below this part of a limit people are told what is left of it. */
+const LOW_SHARE = 0.2;
+
+/** Whether the pulls that are left are few enough to speak of. */
+export function isLow({ limit, remaining }: Of<"ratelimit">): boolean {
+  return remaining < limit * LOW_SHARE;
+}
+
+/** A line for stderr about the pulls that are left. */
+export function limitLine({
+  registry,
+  limit,
+  remaining,
+  windowSeconds,
+  source,
+}: Of<"ratelimit">): string {
+  const hours = windowSeconds === undefined ? 0 : windowSeconds / 3600;
+  const window = hours > 0 ? ` in ${Number(hours.toFixed(1))} h` : "";
+  const whose = source === undefined ? "" : ` for ${oneLine(source)}`;
+  return `tpull: ${oneLine(registry)}: ${remaining} of ${limit} pulls${window} are left${whose}`;
+}
+
 /** A line for stderr about something on the way that is no failure. */
 export function noticeLine(notice: Notice): string {
-  const image =
-    notice.image === undefined ? "" : `${bareReference(notice.image)}: `;
-  return `tpull: ${image}${noticeText(notice)}`;
+  const { image, target } = notice;
+  const subject = image === undefined ? "" : `${bareReference(image)}: `;
+  const which = target === undefined ? "" : `${oneLine(target)}: `;
+  return `tpull: ${subject}${which}${noticeText(notice)}`;
 }
 
 function noticeText(notice: Notice): string {

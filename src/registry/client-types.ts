@@ -7,6 +7,7 @@ import type { Descriptor } from "./manifest.js";
 import type { FetchedManifest, ManifestHead } from "./manifests.js";
 import type { HostsSource } from "./endpoint.js";
 import type { PassedOver } from "./places.js";
+import type { RateLimit } from "./rate-limit.js";
 import type { RetryPolicy } from "./retry.js";
 import type { Repository } from "./session.js";
 import type { RegistryWarning } from "./warnings.js";
@@ -19,6 +20,7 @@ export type {
   ManifestHead,
   NetworkOptions,
   PassedOver,
+  RateLimit,
   RegistryWarning,
   Repository,
   RetryPolicy,
@@ -166,6 +168,14 @@ export interface RegistryClient {
 
   /** The mirrors of a registry that were passed over so far. */
   passedOver(registry: string): readonly PassedOver[];
+
+  /**
+   * The tags of a repository in the registry's order, each once, page by page
+   * as they are read.
+   * @throws TpullError `NAME_UNKNOWN`, `TAG_LIST_INVALID` (not a list, or one
+   *   that leads elsewhere or has no end)
+   */
+  tags(repository: Repository, options?: CallOptions): AsyncIterable<string>;
 
   /** Drops all connections; what is under way ends with `ABORTED`. */
   close(): Promise<void>;

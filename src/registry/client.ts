@@ -27,6 +27,7 @@ import { distrust } from "./route.js";
 import { Session, type Repository } from "./session.js";
 import { joinSignals } from "./signals.js";
 import { fetchSmallBlob } from "./small-blob.js";
+import { streamTags } from "./tag-list.js";
 import { RegistryWarnings } from "./warnings.js";
 
 export type * from "./client-types.js";
@@ -177,6 +178,20 @@ class Client implements RegistryClient {
 
   passedOver(registry: string): readonly PassedOver[] {
     return this.#session.places.passedOver(registry);
+  }
+
+  tags(
+    { registry, repository }: Repository,
+    options: CallOptions = {},
+  ): AsyncIterable<string> {
+    const onRetry = this.#teller(options);
+    const signals = [this.#life.signal, options.signal];
+    return streamTags(this.#session, {
+      registry,
+      repository,
+      signals,
+      onRetry,
+    });
   }
 
   async close(): Promise<void> {

@@ -10,6 +10,7 @@ import {
   contentType,
   hasContentCoding,
   headerValue,
+  type ResponseHeaders,
 } from "./headers.js";
 import { inlineData } from "./inline-data.js";
 import {
@@ -21,6 +22,7 @@ import {
 import { ACCEPT_MANIFESTS, acceptFor, isSchema1Type } from "./media-types.js";
 import type { Endpoint } from "./endpoint.js";
 import type { Want } from "./places.js";
+import { parseRateLimit, type RateLimit } from "./rate-limit.js";
 import { atAnyPlace, type RouteOptions } from "./route.js";
 import type { Ask, Reply, Repository, Session } from "./session.js";
 import { withNearTags } from "./tags.js";
@@ -36,6 +38,8 @@ export interface FetchedManifest {
   readonly digest: Digest;
   /** As the registry (or the inlining descriptor) names it; `""` when it names none. */
   readonly mediaType: string;
+  /** Where the registry says how many pulls are left. */
+  readonly rateLimit?: RateLimit;
 }
 
 /** What a registry says about a tag without sending the manifest. */
@@ -43,6 +47,8 @@ export interface ManifestHead {
   readonly digest: Digest;
   readonly mediaType: string;
   readonly size: number;
+  /** Where the registry says how many pulls are left. */
+  readonly rateLimit?: RateLimit;
 }
 
 export interface ManifestRequest extends Repository {
@@ -163,7 +169,12 @@ function usableHead(
     return undefined;
   }
   if (isDigest(item) && item !== digest) return undefined;
-  return { digest, mediaType: contentType(headers), size };
+  return {
+    digest,
+    mediaType: contentType(headers),
+    size,
+    ...rateLimitOf(headers),
+  };
 }
 
 async function readManifest(
@@ -210,7 +221,12 @@ async function readManifest(
   if (promised !== undefined && !matches(promised, bytes)) {
     throw wrongDigest(what, promised, digest);
   }
-  return { bytes, digest, mediaType };
+  return { bytes, digest, mediaType, ...rateLimitOf(headers) };
+}
+
+function rateLimitOf(headers: ResponseHeaders): { rateLimit?: RateLimit } {
+  const rateLimit = parseRateLimit(headers);
+  return rateLimit === undefined ? {} : { rateLimit };
 }
 
 function looksLikeJson(bytes: Buffer): boolean {

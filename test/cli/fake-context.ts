@@ -13,8 +13,9 @@ export class FakeStream extends EventEmitter {
     this.isTTY = isTTY;
   }
 
-  write(text: string): boolean {
-    this.text += text;
+  write(content: string | Uint8Array): boolean {
+    this.text +=
+      typeof content === "string" ? content : Buffer.from(content).toString();
     return true;
   }
 }
@@ -35,6 +36,7 @@ export function fakes(
   parts: {
     pullAll?: PullAll;
     runDemo?: RunDemo;
+    loadAnswer?: CliContext["loadAnswer"];
     env?: Record<string, string>;
   } = {},
 ): Fakes {
@@ -55,6 +57,7 @@ export function fakes(
     now: () => 0,
     loadPull: async () => ({ pullAll: parts.pullAll ?? refuse() }),
     loadDemo: async () => ({ runDemo: parts.runDemo ?? refuse() }),
+    loadAnswer: parts.loadAnswer ?? refuse,
   };
   return { stdout, stderr, signals, exits, context };
 }

@@ -2,7 +2,8 @@ import { availableParallelism } from "node:os";
 import { describe, expect, it, test } from "vitest";
 import { helpText } from "#src/cli/help.js";
 import { DEFAULT_CONCURRENCY } from "#src/pull-session.js";
-import { COMMANDS, OPTIONS, type CommandName } from "#src/cli/options.js";
+import { COMMANDS, type CommandName } from "#src/cli/commands.js";
+import { OPTIONS } from "#src/cli/options.js";
 
 const commands = Object.keys(COMMANDS) as CommandName[];
 

@@ -1,6 +1,6 @@
 /** All layers of a run as lines to show: which ones, and what each says. */
 import { shortId, type Digest } from "../../../store/digest.js";
-import type { PullEvent } from "../../events.js";
+import { type PullEvent, itemName } from "../../events.js";
 import { bareReference } from "../report-error.js";
 import { oneLine } from "../terminal-text.js";
 import type { LineContent } from "./bar-line.js";
@@ -35,12 +35,12 @@ export class PullView {
       case "layers":
         this.#note = "";
         for (const [index, { digest, size }] of event.layers.entries()) {
-          this.#row(digest, size).setState(event.image, index, "waiting");
+          this.#row(digest, size).setState(itemName(event), index, "waiting");
         }
         break;
       case "layer": {
-        const { image, index, digest, state } = event;
-        this.#rows.get(digest)?.setState(image, index, state);
+        const { index, digest, state } = event;
+        this.#rows.get(digest)?.setState(itemName(event), index, state);
         this.#note = "";
         break;
       }
@@ -56,7 +56,7 @@ export class PullView {
         break;
       case "result":
         // Nothing is said of the layers of an image that was there as a whole.
-        for (const row of this.#rows.values()) row.settle(event.image);
+        for (const row of this.#rows.values()) row.settle(itemName(event));
         break;
       case "wait":
         this.#note = `waiting: ${oneLine(event.reason)}`;

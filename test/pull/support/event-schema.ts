@@ -87,6 +87,13 @@ const EVENTS: Record<PullEvent["type"], Fields> = {
   retry: { image: text, digest, attempt: count, delayMs: count, reason: text },
   wait: { image: text, reason: text },
   warning: { image: text, code: text, message: text },
+  ratelimit: {
+    registry: text,
+    limit: count,
+    remaining: count,
+    windowSeconds: count,
+    source: text,
+  },
   result: { image: text, result: object(RESULT, ["manifestDigest"]) },
   error: { image: text, error },
   summary: {
@@ -102,6 +109,7 @@ const EVENTS: Record<PullEvent["type"], Fields> = {
 const OPTIONAL: Partial<Record<PullEvent["type"], readonly string[]>> = {
   retry: ["digest"],
   warning: ["image"],
+  ratelimit: ["windowSeconds", "source"],
 };
 
 /** What is missing, wrong or too much in an object. */

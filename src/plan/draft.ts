@@ -1,0 +1,149 @@
+/** What one image would take, before it is known what it shares with others of the plan. */
+import {
+  type ChainId,
+  type DiffId,
+  type Digest,
+  type ImageId,
+  type Store,
+  chainIds,
+} from "../../store/index.js";
+import { ByteCount } from "../byte-count.js";
+import { parseImageConfig } from "../image-config.js";
+import type { IndexContext } from "../index-images.js";
+import type { Item } from "../items.js";
+import { checkPlatform } from "../item-platform.js";
+import { formatPlatform } from "../platform.js";
+import { DOCKER_HUB, type Reference, canonicalName } from "../reference.js";
+import { resolveImage } from "../resolve-image.js";
+import { missingLayers } from "../stored-image.js";
+import { storedUpToDate } from "../up-to-date.js";
+import type { PlannedImage } from "./types.js";
+
+/** A layer that is not in the store. */
+export interface NeededLayer {
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+  readonly chainId: ChainId;
+  readonly size: number;
+  readonly mediaType: string;
+  /** Whether the store has the same content under another parent. */
+  readonly copyable: boolean;
+}
+
+/** An image, and which of its layers are missing, base first. */
+export interface Draft {
+  readonly image: PlannedImage;
+  readonly needed: readonly NeededLayer[];
+}
+
+/**
+ * Asks the registry what a pull of this item would ask before it fetches layers.
+ * @throws TpullError as a pull of the item does
+ */
+export async function draftImage(
+  item: Item,
+  reference: Reference,
+  store: Store,
+  context: IndexContext,
+): Promise<Draft> {
+  const { client } = context;
+  const { target } = item;
+  const received = item.received ?? new ByteCount();
+  const call = { ...context.call, onReceived: received.add };
+  let requests = 0;
+  const stored = await storedUpToDate(item, reference, {
+    store,
+    client,
+    call,
+    onHead: () => {
+      requests += 1;
+    },
+  });
+  const names = {
+    reference: context.image,
+    ...(target === undefined ? {} : { target }),
+    canonicalName: canonicalName(reference),
+    registry: reference.registry,
+  };
+  if (stored !== undefined) {
+    const { digest, imageId, config, layers } = stored;
+    const image: PlannedImage = {
+      ...names,
+      digest,
+      imageId,
+      platform: formatPlatform(config),
+      status: "up-to-date",
+      layers: layers.map(({ digest, diffId, chainId }) => ({
+        digest,
+        diffId,
+        chainId,
+        source: "present",
+      })),
+      bytesToFetch: 0,
+      requests,
+      hubPulls: 0,
+    };
+    return { image, needed: [] };
+  }
+  const { platform, top, entry } = item;
+  const resolved = await resolveImage(reference, {
+    ...context,
+    call,
+    platform,
+    top,
+    entry,
+  });
+  const { manifest } = resolved;
+  const imageId = manifest.config.digest as string as ImageId;
+  const storedConfig = await store.imageConfig(imageId);
+  const bytes =
+    storedConfig ?? (await client.bytes(reference, manifest.config, call));
+  const config = parseImageConfig(bytes, manifest.layers.length);
+  checkPlatform(config, resolved, item, context.image);
+  const chain = chainIds(config.diffIds);
+  const all = await Promise.all(
+    manifest.layers.map(async ({ digest, size, mediaType }, index) => {
+      const diffId = config.diffIds[index] as DiffId;
+      return {
+        digest,
+        diffId,
+        chainId: chain[index] as ChainId,
+        size,
+        mediaType,
+        copyable: await isCopyable(store, digest, diffId),
+      };
+    }),
+  );
+  const needed = await missingLayers(store, all);
+  return {
+    needed,
+    image: {
+      ...names,
+      digest: resolved.digest,
+      imageId,
+      platform: formatPlatform(config),
+      status: "to-fetch",
+      layers: all.map(({ digest, diffId, chainId, size }) => ({
+        digest,
+        diffId,
+        chainId,
+        size,
+        source: "present",
+      })),
+      bytesToFetch: received.total,
+      requests:
+        requests + resolved.requests + (storedConfig === undefined ? 1 : 0),
+      hubPulls: reference.registry === DOCKER_HUB ? 1 : 0,
+    },
+  };
+}
+
+/** As a pull decides it: that the blob has this content must have been proved before. */
+async function isCopyable(
+  store: Store,
+  digest: Digest,
+  diffId: DiffId,
+): Promise<boolean> {
+  if ((await store.diffIdOf(digest)) !== diffId) return false;
+  return (await store.chainsOf(diffId)).length > 0;
+}

@@ -1,0 +1,191 @@
+/**
+ * What a pull would do, without doing it: the registry is asked as a pull asks
+ * it, for manifests and configs, and the data root is looked at. No lock is
+ * taken and nothing is written.
+ */
+import {
+  type ChainId,
+  type Store,
+  abortedError,
+  isTpullError,
+  openStore,
+} from "../../store/index.js";
+import { defaultRoot } from "../default-root.js";
+import { inImage } from "../image-error.js";
+import { ItemRun } from "../item-run.js";
+import { type Item, aboutOf, readSelection } from "../items.js";
+import { type Reference, parseReference } from "../reference.js";
+import { parseRepository } from "../repository.js";
+import { type RunOptions, RunSession } from "../run-session.js";
+import {
+  type SizedLayer,
+  certainNeed,
+  estimateNeed,
+  exceeds,
+  freeSpace,
+} from "../space.js";
+import { type Draft, draftImage } from "./draft.js";
+import type { Plan, PlannedDisk, PlannedImage } from "./types.js";
+
+export type {
+  Plan,
+  PlannedDisk,
+  PlannedImage,
+  PlannedLayer,
+  PlannedSource,
+} from "./types.js";
+
+export interface PlanOptions extends RunOptions {
+  /** Data root to look at; the default is the command line's. It need not exist. */
+  root?: string;
+  /** As for a pull. */
+  platform?: string | readonly string[];
+  /** As for a pull. */
+  allTags?: boolean;
+}
+
+/**
+ * Says what `pullAll` with the same arguments would do now. To know it reads
+ * manifests, which Docker Hub counts as pulls.
+ * @throws TpullError only for what concerns all images: options, a root that
+ *   cannot be read, `ABORTED`
+ */
+export async function plan(
+  references: readonly string[],
+  options: PlanOptions = {},
+): Promise<Plan> {
+  const selection = readSelection(options);
+  if (selection.allTags) {
+    for (const reference of references) parseRepository(reference);
+  }
+  const store = await openStore(options.root ?? defaultRoot());
+  await using session = new RunSession(options);
+  const { client, signal, deadline, limits } = session;
+  const work = async (item: Item): Promise<Draft> => {
+    const about = aboutOf(item);
+    let { reference } = item;
+    try {
+      reference ??= parseReference(item.text);
+      const call = { signal, onRetry: session.retryTeller(about) };
+      const context = { image: about.image, client, call };
+      return await draftImage(item, reference, store, context);
+    } catch (error) {
+      throw named(deadline.explain(error, about.image), about.image, reference);
+    }
+  };
+  const run = new ItemRun(
+    {
+      client,
+      signal,
+      deadline,
+      selection,
+      emit: (event) => session.emit(event),
+      retryTeller: (about) => session.retryTeller(about),
+    },
+    work,
+  );
+  const { results, failures } = await run.all(references);
+  if (options.signal?.aborted) throw abortedError();
+  return {
+    ...together(results, store),
+    failures,
+    rateLimits: [...limits.all].map(([registry, limit]) => ({
+      registry,
+      ...limit,
+    })),
+  };
+}
+
+function named(
+  error: unknown,
+  image: string,
+  reference: Reference | undefined,
+): unknown {
+  return isTpullError(error) ? inImage(error, image, reference) : error;
+}
+
+/** Adds up; what several images need is counted for the first. */
+function together(
+  drafts: readonly Draft[],
+  store: Store,
+): Omit<Plan, "failures" | "rateLimits"> {
+  const planned = new Map<ChainId, SizedLayer>();
+  /** Contents that will be there when a later layer could be copied from them. */
+  const contents = new Set<string>();
+  const images = drafts.map(({ image, needed }): PlannedImage => {
+    const sources = new Map<
+      ChainId,
+      PlannedImage["layers"][number]["source"]
+    >();
+    let bytes = 0;
+    let requests = 0;
+    for (const layer of needed) {
+      const { chainId, digest, diffId, size, copyable } = layer;
+      const content = `${diffId} ${digest}`;
+      if (planned.has(chainId)) {
+        sources.set(chainId, "shared");
+        continue;
+      }
+      planned.set(chainId, layer);
+      if (copyable || contents.has(content)) {
+        sources.set(chainId, "copied");
+        continue;
+      }
+      contents.add(content);
+      sources.set(chainId, "fetched");
+      bytes += size;
+      requests += 1;
+    }
+    return {
+      ...image,
+      layers: image.layers.map((layer) => ({
+        ...layer,
+        source: sources.get(layer.chainId) ?? "present",
+      })),
+      bytesToFetch: image.bytesToFetch + bytes,
+      requests: image.requests + requests,
+    };
+  });
+  const bytesByRegistry: Record<string, number> = {};
+  for (const { registry, bytesToFetch } of images) {
+    bytesByRegistry[registry] = (bytesByRegistry[registry] ?? 0) + bytesToFetch;
+  }
+  const all = images.flatMap(({ layers }) => layers);
+  const count = (source: string): number =>
+    new Set(
+      all.flatMap((layer) => (layer.source === source ? layer.chainId : [])),
+    ).size;
+  return {
+    images,
+    layersPresent: count("present"),
+    layersToFetch: count("fetched"),
+    bytesToFetch: sum(images.map(({ bytesToFetch }) => bytesToFetch)),
+    bytesByRegistry,
+    requests: sum(images.map(({ requests }) => requests)),
+    hubPulls: sum(images.map(({ hubPulls }) => hubPulls)),
+    disk: planDisk([...planned.values()], store),
+  };
+}
+
+function planDisk(layers: readonly SizedLayer[], store: Store): PlannedDisk {
+  const free = freeSpace(store);
+  const estimate = estimateNeed(layers);
+  const certain = certainNeed(layers, free);
+  return {
+    root: store.root,
+    estimatedBytes: estimate.bytes,
+    estimatedInodes: estimate.inodes,
+    certainBytes: certain.bytes,
+    freeBytes: free.bytes,
+    ...(free.inodes === undefined ? {} : { freeInodes: free.inodes }),
+    fits: exceeds(certain, free)
+      ? "no"
+      : exceeds(estimate, free)
+        ? "tight"
+        : "yes",
+  };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, one) => total + one, 0);
+}

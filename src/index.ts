@@ -1,5 +1,18 @@
 export { pull, pullAll } from "./pull.js";
 export type { PullAllResult, PullOptions } from "./pull.js";
+export { createCredentialSource } from "./credentials/index.js";
+export type {
+  CredentialSourceOptions,
+  CredentialWarning,
+} from "./credentials/index.js";
+export { login, logout } from "./login.js";
+export type {
+  LoginOptions,
+  LoginResult,
+  LogoutOptions,
+  LogoutResult,
+} from "./login.js";
+export type { Credential, CredentialSource } from "./registry/credentials.js";
 export { EVENT_SCHEMA } from "./events.js";
 export type {
   FailedPull,

@@ -25,3 +25,13 @@ export interface NetworkSettings {
   /** Docker's configuration directory; the default is `$DOCKER_CONFIG`, else `~/.docker`. */
   readonly configDir?: string;
 }
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment by which docker's configuration is found. */
+export function dockerEnvironment(
+  { configDir }: NetworkSettings,
+  env: Environment = process.env,
+): Environment {
+  return configDir === undefined ? env : { ...env, DOCKER_CONFIG: configDir };
+}

@@ -26,6 +26,7 @@ export class RateLimits {
       distrust: (...call) => client.distrust(...call),
       passedOver: (registry) => client.passedOver(registry),
       tags: (...call) => client.tags(...call),
+      prove: (...call) => client.prove(...call),
       close: () => client.close(),
     };
   }

@@ -24,6 +24,8 @@ export type Request =
   | { command: "pull"; images: string[]; flags: Flags }
   | { command: QueryCommand; images: string[]; flags: Flags }
   | { command: "demo"; flags: Flags }
+  | { command: "login"; server: string | undefined; flags: Flags }
+  | { command: "logout"; server: string | undefined; flags: Flags }
   | { command: "help"; topic: CommandName | undefined }
   | { command: "version" };
 
@@ -185,6 +187,13 @@ function buildRequest(
     case "demo":
       refuseWords(command, words);
       return { command, flags };
+    case "login":
+      if (flags["password-stdin"] && flags.username === undefined) {
+        throw usageError("--password-stdin needs --username");
+      }
+      return { command, server: oneServer(command, words), flags };
+    case "logout":
+      return { command, server: oneServer(command, words), flags };
     default:
       return workRequest(command ?? "pull", words, flags);
   }
@@ -218,6 +227,15 @@ function refuseTogether(flags: Flags): void {
   if (flags.quiet && flags.json) {
     throw usageError("--quiet and --json exclude each other");
   }
+}
+
+function oneServer(
+  command: "login" | "logout",
+  words: readonly string[],
+): string | undefined {
+  refuseWords(command, words.slice(1));
+  if (words[0] === "") throw usageError("the name of the registry is empty");
+  return words[0];
 }
 
 function isLoud(progress: Flags["progress"]): boolean {

@@ -6,7 +6,8 @@ export type WorkCommand = "pull" | "plan" | "manifest" | "resolve" | "tags";
 /** Those that store nothing. */
 export type QueryCommand = Exclude<WorkCommand, "pull">;
 
-export type CommandName = WorkCommand | "demo" | "help" | "version";
+export type CommandName =
+  WorkCommand | "demo" | "login" | "logout" | "help" | "version";
 
 /** What may stand in a row of a help table. */
 export type HelpRow = readonly [term: string, text: string];
@@ -34,6 +35,10 @@ const IMAGE: HelpRow = [
 const REPOSITORY: HelpRow = [
   "REPOSITORY",
   "[host[:port]/]repository, without tag and digest",
+];
+const REGISTRY: HelpRow = [
+  "REGISTRY",
+  "host[:port]; Docker Hub when it is left out",
 ];
 const ONE_IMAGE = { noun: "image", least: 1, most: 1 };
 const IMAGES = { noun: "image", least: 1, most: Number.POSITIVE_INFINITY };
@@ -111,6 +116,21 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     summary: "pull a small image from a registry inside tpull, explained",
     usage: ["tpull demo [options]"],
     examples: [["tpull demo --root ./demo-root", "keep what it wrote"]],
+  },
+  login: {
+    summary: "log in to a registry, as docker keeps it",
+    usage: ["tpull login [options] [-u USER] [--password-stdin] [REGISTRY]"],
+    arguments: [REGISTRY],
+    examples: [
+      ["tpull login registry.example:5000", "asks for user and password"],
+      ["tpull login -u me --password-stdin <token", "Docker Hub, in scripts"],
+    ],
+  },
+  logout: {
+    summary: "forget the log-in to a registry",
+    usage: ["tpull logout [REGISTRY]"],
+    arguments: [REGISTRY],
+    examples: [],
   },
   help: {
     summary: "explain tpull or one command",

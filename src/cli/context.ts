@@ -1,14 +1,18 @@
 /** The process as the command line sees it; tests pass their own. */
 import { homedir } from "node:os";
 import type { CliStream } from "./output.js";
+import type { CliInput } from "./prompt.js";
 import type { Environment, User } from "./settings.js";
 import type { SignalSource } from "./signals.js";
 
 type PullModule = Pick<typeof import("../pull.js"), "pullAll">;
 type LoadAnswer = (typeof import("./run-query.js"))["loadAnswer"];
+type LoginModule = Pick<typeof import("../login.js"), "login" | "logout">;
 type DemoModule = Pick<typeof import("../demo/run.js"), "runDemo">;
 
 export interface CliContext {
+  /** Standard input; node opens it when it is first looked at. */
+  stdin(): CliInput;
   stdout: CliStream;
   stderr: CliStream;
   env: Environment;
@@ -22,10 +26,12 @@ export interface CliContext {
   loadPull(): Promise<PullModule>;
   loadDemo(): Promise<DemoModule>;
   loadAnswer: LoadAnswer;
+  loadLogin(): Promise<LoginModule>;
 }
 
 export function processContext(): CliContext {
   return {
+    stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
@@ -37,5 +43,6 @@ export function processContext(): CliContext {
     loadDemo: () => import("../demo/run.js"),
     loadAnswer: async (command) =>
       (await import("./run-query.js")).loadAnswer(command),
+    loadLogin: () => import("../login.js"),
   };
 }

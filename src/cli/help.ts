@@ -32,6 +32,13 @@ const ENVIRONMENT: readonly HelpRow[] = [
   ["TPULL_DEBUG", "1 prints the stack of what is a defect in tpull"],
 ];
 
+const LOGIN_ENVIRONMENT: readonly HelpRow[] = [
+  [
+    "DOCKER_CONFIG",
+    "folder of docker's config.json, where log-ins are kept when --config is not given (default: ~/.docker); a helper that it names (credsStore, credHelpers) keeps the secret",
+  ],
+];
+
 /** The text for `tpull --help` (no command) or `tpull COMMAND --help`. */
 export function helpText(command?: CommandName): string {
   const subject = command ?? "pull";
@@ -53,6 +60,9 @@ export function helpText(command?: CommandName): string {
   }
   if (spec.examples.length > 0) {
     sections.push(section("Examples", exampleLines(spec.examples)));
+  }
+  if (subject === "login" || subject === "logout") {
+    sections.push(section("Environment", table(LOGIN_ENVIRONMENT)));
   }
   if (subject === "pull") {
     sections.push(section("Environment", table(ENVIRONMENT)));

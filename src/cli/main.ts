@@ -46,6 +46,11 @@ async function dispatch(
       const { runQuery } = await import("./run-query.js");
       return runQuery(request, context);
     }
+    case "login":
+    case "logout": {
+      const { runLogin } = await import("./login.js");
+      return runLogin(request, context);
+    }
     default: {
       const { runCommand } = await import("./run-command.js");
       return runCommand(request, context);

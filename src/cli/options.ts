@@ -38,6 +38,8 @@ export interface Flags {
   "limit-rate"?: number;
   version?: true;
   help?: true;
+  username?: string;
+  "password-stdin"?: true;
 }
 
 export type OptionName = keyof Flags;
@@ -72,6 +74,9 @@ const ASKING: readonly CommandName[] = [
   "resolve",
   "tags",
 ];
+
+/** The commands that connect to registries. */
+const CONNECTING: readonly CommandName[] = [...ASKING, "login"];
 
 /**
  * Long options by name, in the order of the help. An option with a `metavar` takes a value; `choices`,
@@ -158,7 +163,7 @@ export const OPTIONS: {
     metavar: "DIR",
     help: "docker's configuration, for the credentials in it",
     default: "$DOCKER_CONFIG, else ~/.docker",
-    commands: ASKING,
+    commands: [...CONNECTING, "logout"],
   },
   mirror: {
     group: "registry",
@@ -173,14 +178,14 @@ export const OPTIONS: {
     metavar: "DIR",
     help: "look for HOST/hosts.toml and certificates here, before the usual places",
     repeatable: true,
-    commands: ASKING,
+    commands: CONNECTING,
   },
   "ca-file": {
     group: "registry",
     metavar: "FILE",
     help: "trust these PEM certificates, too",
     repeatable: true,
-    commands: ASKING,
+    commands: CONNECTING,
   },
   "insecure-registry": {
     group: "registry",
@@ -188,7 +193,7 @@ export const OPTIONS: {
     help: "take any certificate of these registries, and plain HTTP where they do not speak TLS",
     read: readHostOrNetwork,
     repeatable: true,
-    commands: ASKING,
+    commands: CONNECTING,
   },
   "plain-http": {
     group: "registry",
@@ -196,7 +201,7 @@ export const OPTIONS: {
     help: "speak plain HTTP with this registry",
     read: readHost,
     repeatable: true,
-    commands: ASKING,
+    commands: CONNECTING,
   },
   "limit-rate": {
     group: "registry",
@@ -204,6 +209,17 @@ export const OPTIONS: {
     help: "take at most so many bytes a second in all: 500k, 10m, 1.5M",
     read: readRate,
     commands: ASKING,
+  },
+  username: {
+    short: "u",
+    metavar: "USER",
+    help: "user name",
+    default: "asked for",
+    commands: ["login"],
+  },
+  "password-stdin": {
+    help: "take the password or access token from standard input",
+    commands: ["login"],
   },
   version: { help: "print the version", commands: [] },
   help: { short: "h", help: "print this help", commands: [] },

@@ -1,12 +1,16 @@
 /**
  * Which hosts lie on this machine or inside a private network. Only literal
- * addresses (and `localhost`) are judged: a name is never resolved for it.
+ * addresses (and `localhost`) are judged: no name is resolved here.
  */
 import { BlockList, isIP } from "node:net";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
+
+const linkLocal = new BlockList();
+linkLocal.addSubnet("169.254.0.0", 16, "ipv4");
+linkLocal.addSubnet("fe80::", 10, "ipv6");
 
 const inner = new BlockList();
 for (const [network, prefix] of [
@@ -52,4 +56,14 @@ export function isLoopbackHost(hostname: string): boolean {
 /** Whether a URL's `hostname` is this machine or a literal private, link-local or otherwise special address. */
 export function isInnerHost(hostname: string): boolean {
   return hostname === "localhost" || listed(inner, hostname);
+}
+
+/** How far an address reaches; `private` is every one that the public network does not route. */
+export type AddressClass = "loopback" | "link-local" | "private" | "public";
+
+/** The class of a literal address (or `localhost`). */
+export function addressClass(address: string): AddressClass {
+  if (isLoopbackHost(address)) return "loopback";
+  if (listed(linkLocal, address)) return "link-local";
+  return isInnerHost(address) ? "private" : "public";
 }

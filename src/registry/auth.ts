@@ -3,15 +3,13 @@
  * 401 teaches what a registry wants, and from then on its requests carry a
  * token from the start.
  */
+import type { LookupFunction } from "node:net";
 import { isTpullError, TpullError } from "../../store/errors.js";
 import { preferredChallenge, type Challenge } from "./challenge.js";
-import {
-  basicAuthorization,
-  type Credential,
-  type CredentialSource,
-} from "./credentials.js";
+import { basicAuthorization, type CredentialSource } from "./credentials.js";
 import type { Identity } from "./errors.js";
 import type { Http } from "./http.js";
+import { KnownCredentials, type Known } from "./known-credentials.js";
 import { readRealm, type Realm } from "./realm.js";
 import { mergeScopes, pullScope, splitScopes } from "./scope.js";
 import type { Endpoint } from "./endpoint.js";
@@ -43,6 +41,8 @@ interface Grant {
 export interface AuthOptions {
   readonly http: Http;
   readonly credentials: CredentialSource | undefined;
+  /** Resolves names of token servers instead of the system. */
+  readonly lookup?: LookupFunction | undefined;
   /** Of the client: a shared token request ends with it, not with one of its waiters. */
   readonly signal: AbortSignal;
   readonly now: () => number;
@@ -54,10 +54,11 @@ export class Auth {
   readonly #realms = new Map<string, Realm | "basic">();
   /** By registry and repository. */
   readonly #grants = new Map<string, Grant>();
-  readonly #credentials = new Map<string, Promise<Credential | undefined>>();
+  readonly #credentials: KnownCredentials;
 
   constructor(options: AuthOptions) {
     this.#options = options;
+    this.#credentials = new KnownCredentials(options.credentials);
   }
 
   /**
@@ -102,7 +103,7 @@ export class Auth {
     fresh: boolean,
     signal: AbortSignal,
   ): Promise<Authorization | undefined> {
-    const { host, base } = target.endpoint;
+    const { host } = target.endpoint;
     const challenge = preferredChallenge(challenges);
     if (challenge === undefined) {
       if (challenges.length === 0) return undefined;
@@ -113,7 +114,7 @@ export class Auth {
       if (used?.source === "basic") return undefined;
       return this.#basic(target, signal);
     }
-    const realm = readRealm(challenge, base);
+    const realm = readRealm(challenge, target.endpoint.base);
     this.#realms.set(host, realm);
 
     const known = this.#grant(target);
@@ -155,22 +156,22 @@ export class Auth {
     return abortable(grant.flight, signal);
   }
 
-  async #fetch(
-    { endpoint, repository }: Target,
-    realm: Realm,
-    grant: Grant,
-  ): Promise<Token> {
-    const { http, now, signal } = this.#options;
+  async #fetch(target: Target, realm: Realm, grant: Grant): Promise<Token> {
+    const { http, now, signal, lookup } = this.#options;
+    const { endpoint, repository } = target;
     try {
-      const credential = await this.#credential(endpoint.host);
+      const { credential, problem } = await this.#known(target);
       grant.token = await fetchToken(
         http,
         {
           realm,
           scopes: grant.scopes,
           credential,
+          problem,
           server: endpoint.base,
-          name: `${endpoint.registry}/${repository}`,
+          connection: endpoint.connection,
+          name: `${endpoint.host}/${repository}`,
+          lookup,
           signal,
         },
         now,
@@ -182,10 +183,10 @@ export class Auth {
   }
 
   async #basic(
-    { endpoint }: Target,
+    target: Target,
     signal: AbortSignal,
   ): Promise<Authorization | undefined> {
-    const credential = await abortable(this.#credential(endpoint.host), signal);
+    const { credential } = await abortable(this.#known(target), signal);
     if (credential?.kind !== "password") return undefined;
     return {
       header: basicAuthorization(credential.username, credential.password),
@@ -194,13 +195,13 @@ export class Auth {
     };
   }
 
-  #credential(host: string): Promise<Credential | undefined> {
-    let credential = this.#credentials.get(host);
-    if (credential === undefined) {
-      credential = (async () => this.#options.credentials?.(host))();
-      this.#credentials.set(host, credential);
-    }
-    return credential;
+  /** In whose name a request without `Authorization` was sent: nobody's, and why. */
+  anonymous({ endpoint, repository }: Target): Promise<Identity> {
+    return this.#credentials.anonymous(endpoint.host, repository);
+  }
+
+  #known({ endpoint, repository }: Target): Promise<Known> {
+    return this.#credentials.find(endpoint.host, repository);
   }
 }
 

@@ -8,6 +8,7 @@ import type { FetchedManifest, ManifestHead } from "./manifests.js";
 import type { HostsSource } from "./endpoint.js";
 import type { PassedOver } from "./places.js";
 import type { RateLimit } from "./rate-limit.js";
+import type { PasswordCredential, Proof } from "./prove.js";
 import type { RetryPolicy } from "./retry.js";
 import type { Repository } from "./session.js";
 import type { RegistryWarning } from "./warnings.js";
@@ -176,6 +177,16 @@ export interface RegistryClient {
    *   that leads elsewhere or has no end)
    */
   tags(repository: Repository, options?: CallOptions): AsyncIterable<string>;
+
+  /**
+   * Asks a registry itself, not a mirror of it, whether it takes a credential, for a log-in.
+   * @throws TpullError `UNAUTHORIZED`, `DENIED` when it does not
+   */
+  prove(
+    registry: string,
+    credential: PasswordCredential,
+    options?: CallOptions,
+  ): Promise<Proof>;
 
   /** Drops all connections; what is under way ends with `ABORTED`. */
   close(): Promise<void>;

@@ -2,6 +2,7 @@
  * The registry client: manifests and blobs of repositories, verified as far as
  * that is possible without storing them.
  */
+import type { LookupFunction } from "node:net";
 import type { Digest } from "../../store/digest.js";
 import { Auth } from "./auth.js";
 import type { BlobAddress } from "./blob-errors.js";
@@ -22,6 +23,7 @@ import {
   type ManifestHead,
 } from "./manifests.js";
 import { Places, type PassedOver } from "./places.js";
+import type { PasswordCredential, Proof } from "./prove.js";
 import { DEFAULT_RETRY_POLICY, type Retry } from "./retry.js";
 import { distrust } from "./route.js";
 import { Session, type Repository } from "./session.js";
@@ -45,6 +47,7 @@ class Client implements RegistryClient {
   /** Of all work: the caller's signal and close(). */
   readonly #life: ReturnType<typeof joinSignals>;
   readonly #http: Http;
+  readonly #lookup: LookupFunction | undefined;
   readonly #session: Session;
 
   constructor(options: RegistryClientOptions) {
@@ -61,6 +64,7 @@ class Client implements RegistryClient {
       now: policy.now,
       network: options.network ?? {},
     });
+    this.#lookup = options.network?.lookup;
     this.#session = new Session({
       http: this.#http,
       places: new Places({
@@ -77,11 +81,13 @@ class Client implements RegistryClient {
       auth: new Auth({
         http: this.#http,
         credentials: options.credentials,
+        lookup: this.#lookup,
         signal: this.#life.signal,
         now: policy.now,
       }),
       warnings: new RegistryWarnings(options.onWarning),
       policy,
+      lookup: this.#lookup,
     });
   }
 
@@ -192,6 +198,23 @@ class Client implements RegistryClient {
       signals,
       onRetry,
     });
+  }
+
+  async prove(
+    registry: string,
+    credential: PasswordCredential,
+    options: CallOptions = {},
+  ): Promise<Proof> {
+    const { proveCredential } = await import("./prove.js");
+    return this.#within(options, async (signal) =>
+      proveCredential(credential, {
+        http: this.#http,
+        endpoint: await this.#session.places.origin(registry, signal),
+        policy: this.#session.policy,
+        lookup: this.#lookup,
+        signal,
+      }),
+    );
   }
 
   async close(): Promise<void> {

@@ -11,18 +11,25 @@ export type Credential =
       readonly username: string;
       readonly password: string;
     }
-  | { readonly kind: "identity"; readonly token: string }
+  | {
+      readonly kind: "identity";
+      readonly token: string;
+      /** Whose it is, where that is known. */
+      readonly username?: string;
+    }
   | { readonly kind: "bearer"; readonly token: string };
 
 /**
  * Finds the credential for a host that is asked: a registry, named as
  * references name it (`docker.io`, `localhost:5000`), or a mirror, by its
  * host[:port], which never gets what belongs to the registry it mirrors.
- * `undefined` is anonymous. Asked at most once for each host, and only after
- * that host wants a credential.
+ * `undefined` is anonymous; so is a TpullError, which refusals then name.
+ * Asked at most once for each host and repository, and only after the host
+ * wants a credential.
  */
 export type CredentialSource = (
   host: string,
+  repository?: string,
 ) => Promise<Credential | undefined>;
 
 /** The `Authorization` value of HTTP Basic. */

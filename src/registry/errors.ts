@@ -38,8 +38,8 @@ const REGISTRY_CODES: ReadonlyMap<string, string> = new Map([
 
 /** What was asked for, in words. */
 export interface Subject {
-  readonly kind: "manifest" | "blob" | "tags" | "token";
-  /** host/repository, e.g. `docker.io/library/nginx`. */
+  readonly kind: "manifest" | "blob" | "tags" | "token" | "login";
+  /** host/repository, e.g. `docker.io/library/nginx`; the host alone for a log-in. */
   readonly name: string;
   /** Tag or digest. */
   readonly item: string;
@@ -51,6 +51,8 @@ export interface Identity {
   readonly credentials: boolean;
   /** User name, where the credentials have one. */
   readonly user?: string;
+  /** Why there is nothing to send, where something went wrong. */
+  readonly problem?: string;
 }
 
 export const ANONYMOUS: Identity = { credentials: false };
@@ -188,12 +190,18 @@ function explain(code: string, refusal: Refusal): Explanation {
 
 function explainDenial({ subject, identity, url }: Refusal): Explanation {
   const { name } = subject;
+  if (subject.kind === "login") {
+    return {
+      summary: `${name} refuses the log-in. ${sentence(identity)}`,
+      hint: "Check the user name and the password or token.",
+    };
+  }
   if (subject.kind === "token") {
     return {
       summary: `${name}: the token server ${url.host} refuses. ${sentence(identity)}`,
       hint: identity.credentials
         ? "Check the user name and the password or token."
-        : "The repository may be private, or may not exist.",
+        : `The repository may be private, or may not exist. ${logInWith(name)}`,
     };
   }
   if (identity.credentials) {
@@ -204,8 +212,14 @@ function explainDenial({ subject, identity, url }: Refusal): Explanation {
   }
   return {
     summary: `${name}: not found, or private. ${sentence(identity)}`,
-    hint: "Check the spelling; a private repository needs the credentials of an account that may pull it.",
+    hint: `Check the spelling. ${logInWith(name)}`,
   };
+}
+
+function logInWith(name: string): string {
+  const host = name.split("/")[0] ?? "";
+  const command = host === "docker.io" ? "tpull login" : `tpull login ${host}`;
+  return `For a private repository log in first: ${command}`;
 }
 
 /**
@@ -224,8 +238,12 @@ export function about(
   return error.with(details, named ? "" : `${what}: `);
 }
 
-function sentence({ credentials, user }: Identity): string {
-  if (!credentials) return "Sent no credentials.";
+function sentence({ credentials, user, problem }: Identity): string {
+  if (!credentials) {
+    return problem === undefined
+      ? "Sent no credentials."
+      : `Sent no credentials: ${serverWords(problem, 300)}.`;
+  }
   if (user === undefined) return "Sent credentials.";
   return `Sent the credentials of user ${serverWords(user, 80)}.`;
 }

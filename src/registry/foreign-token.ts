@@ -1,5 +1,6 @@
 /** Redirect targets that want a token of their own. */
 import { preferredChallenge, type Challenge } from "./challenge.js";
+import type { LookupFunction } from "node:net";
 import type { Http } from "./http.js";
 import { readRealm } from "./realm.js";
 import { mergeScopes, splitScopes } from "./scope.js";
@@ -12,6 +13,8 @@ export interface ForeignRequest {
   /** host/repository, for messages. */
   readonly name: string;
   readonly signal: AbortSignal;
+  /** Resolves names instead of the system. */
+  readonly lookup?: LookupFunction | undefined;
 }
 
 /**
@@ -22,7 +25,7 @@ export interface ForeignRequest {
  */
 export async function foreignAuthorization(
   http: Http,
-  { server, challenges, name, signal }: ForeignRequest,
+  { server, challenges, name, signal, lookup }: ForeignRequest,
   now: () => number,
 ): Promise<string | undefined> {
   const challenge = preferredChallenge(challenges);
@@ -36,6 +39,7 @@ export async function foreignAuthorization(
       server,
       name,
       signal,
+      lookup,
     },
     now,
   );

@@ -63,7 +63,7 @@ export interface HttpRequest {
   readonly body?: string;
   readonly signal: AbortSignal;
   /** Throws when a redirect must not lead there. */
-  readonly checkRedirect?: (target: URL) => void;
+  readonly checkRedirect?: (target: URL) => void | Promise<void>;
 }
 
 export interface HttpResponse extends ExchangeResponse {
@@ -103,7 +103,7 @@ export class Http {
       }
       response.body.drain(REDIRECT_BODY_BYTES);
       const target = redirectTarget(request, url, location, hops);
-      request.checkRedirect?.(target);
+      await request.checkRedirect?.(target);
       home &&= target.origin === url.origin;
       url = target;
     }

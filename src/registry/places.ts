@@ -126,6 +126,23 @@ export class Places {
     return abortable(endpoint, signal);
   }
 
+  /**
+   * The registry itself, whom log-ins are for.
+   * @throws TpullError as {@link candidates}; `NO_HOST` when only mirrors are configured
+   */
+  async origin(registry: string, signal: AbortSignal): Promise<Endpoint> {
+    const hosts = await abortable(this.#hosts(registry), signal);
+    const own = hosts.find(({ origin }) => origin);
+    if (own === undefined) {
+      throw new TpullError(
+        "NO_HOST",
+        `only mirrors are configured for ${registry}, and a log-in is for the registry itself`,
+        { details: { host: registry } },
+      );
+    }
+    return this.endpoint(registry, own, signal);
+  }
+
   /** What the place is called in messages and counts. */
   static nameOf(registry: string, host: HostConfig): string {
     return host.origin ? registry : new URL(host.url).host;

@@ -40,8 +40,8 @@ const MIN_SECRET_LENGTH = 6;
 
 /**
  * The strings of a request that must not come back in a message: what follows
- * the scheme of the `Authorization` header, and the URL's query values and
- * user info, each as sent and decoded.
+ * the scheme of the `Authorization` header and the password in it, and the
+ * URL's query values and user info, each as sent and decoded.
  */
 export function secretsOf(url: URL, authorization?: string): string[] {
   const secrets = [url.username, url.password, ...url.searchParams.values()];
@@ -49,14 +49,32 @@ export function secretsOf(url: URL, authorization?: string): string[] {
     secrets.push(pair.slice(pair.indexOf("=") + 1));
   }
   if (authorization !== undefined) {
-    secrets.push(authorization.slice(authorization.indexOf(" ") + 1));
+    const value = authorization.slice(authorization.indexOf(" ") + 1);
+    secrets.push(value);
+    if (/^basic /i.test(authorization)) {
+      const pair = Buffer.from(value, "base64").toString("utf8");
+      const password = pair.slice(pair.indexOf(":") + 1);
+      if (password.length >= MIN_SECRET_LENGTH) {
+        secrets.push(...secretForms(password));
+      }
+    }
   }
   return secrets.filter((secret) => secret.length >= MIN_SECRET_LENGTH);
 }
 
+/** A secret in the ways in which a server may give it back: plain, in a URL, in a form, in JSON. */
+export function secretForms(secret: string): string[] {
+  if (secret === "") return [];
+  const form = new URLSearchParams({ "": secret }).toString().slice(1);
+  const json = JSON.stringify(secret).slice(1, -1);
+  return [...new Set([secret, encodeURIComponent(secret), form, json])];
+}
+
 /** Replaces every occurrence of a secret, for servers that echo what they were sent. */
 export function scrub(text: string, secrets: readonly string[]): string {
+  // The longest first: a short one may be a part of a long one.
+  const ordered = [...new Set(secrets)].sort((a, b) => b.length - a.length);
   let clean = text;
-  for (const secret of secrets) clean = clean.replaceAll(secret, REDACTED);
+  for (const secret of ordered) clean = clean.replaceAll(secret, REDACTED);
   return clean;
 }

@@ -3,6 +3,7 @@
  * endpoint, authorization and its renewal on a 401, redirects, the registry's
  * warnings. It sends once; whether to try again is for its callers to decide.
  */
+import type { LookupFunction } from "node:net";
 import { abortedError, isTpullError, TpullError } from "../../store/errors.js";
 import type { Auth, Authorization, Target } from "./auth.js";
 import { Body } from "./body.js";
@@ -70,6 +71,8 @@ export interface SessionOptions {
   readonly auth: Auth;
   readonly warnings: RegistryWarnings;
   readonly policy: RetryPolicy;
+  /** Resolves names of token servers instead of the system. */
+  readonly lookup?: LookupFunction | undefined;
 }
 
 /** One question may be sent: bare, with a token, with a wider or newer one. */
@@ -134,7 +137,13 @@ export class Session {
       if (reply.redirected) {
         const header = await foreignAuthorization(
           this.#options.http,
-          { server: reply.url, challenges, name: ask.subject.name, signal },
+          {
+            server: reply.url,
+            challenges,
+            name: ask.subject.name,
+            signal,
+            lookup: this.#options.lookup,
+          },
           this.policy.now,
         );
         if (header === undefined) return kept;
@@ -149,7 +158,11 @@ export class Session {
         fresh,
         signal,
       );
-      if (next === undefined) return kept;
+      if (next === undefined) {
+        return authorization === undefined
+          ? { ...kept, identity: await auth.anonymous(target) }
+          : kept;
+      }
       authorization = next;
       fresh = true;
     }

@@ -1,6 +1,9 @@
 /** Asking a token server for one bearer token (distribution token spec; OAuth 2 for identity tokens). */
-import { TpullError } from "../../store/errors.js";
+import type { LookupFunction } from "node:net";
+import type { TpullError } from "../../store/errors.js";
+import { Body } from "./body.js";
 import { basicAuthorization, type Credential } from "./credentials.js";
+import type { ConnectionProfile } from "./endpoint.js";
 import {
   ANONYMOUS,
   MAX_ERROR_BODY_BYTES,
@@ -9,15 +12,16 @@ import {
 } from "./errors.js";
 import type { Http, HttpResponse } from "./http.js";
 import { checkRealm, type Realm } from "./realm.js";
-import { redactUrl, secretsOf } from "./redact.js";
+import { secretForms, secretsOf } from "./redact.js";
+import {
+  MAX_TOKEN_REPLY_BYTES,
+  readTokenReply,
+  type TokenReply,
+} from "./token-reply.js";
 
-/** Longest reply of a token server. */
-export const MAX_TOKEN_REPLY_BYTES: number = 1024 * 1024;
-/** What the token spec says for a reply without `expires_in`. */
-const DEFAULT_LIFE_SECONDS = 60;
-/** Part of a token's life after which it is renewed. */
-const RENEW_AT = 0.8;
 const CLIENT_ID = "tpull";
+/** Answers to a POST of servers that exchange identity tokens by GET only, or refuse. */
+const WORTH_A_GET = new Set([400, 401, 404, 405]);
 
 export interface TokenRequest {
   readonly realm: Realm;
@@ -25,30 +29,39 @@ export interface TokenRequest {
   readonly credential: Credential | undefined;
   /** Who sent the challenge. */
   readonly server: URL;
+  /** How that server is connected to: it may give out tokens itself. */
+  readonly connection?: ConnectionProfile | undefined;
+  /** Why there is no credential, where one was to be had. */
+  readonly problem?: string | undefined;
   /** host/repository, for messages. */
   readonly name: string;
+  /** For a log-in: asks for an identity token, too, as docker does. */
+  readonly offline?: boolean;
+  /** Resolves the realm's name instead of the system, for {@link checkRealm}. */
+  readonly lookup?: LookupFunction | undefined;
   readonly signal: AbortSignal;
 }
 
-export interface Token {
-  readonly value: string;
-  /** Milliseconds since the epoch. */
-  readonly renewAt: number;
+export interface Token extends TokenReply {
   readonly identity: Identity;
 }
 
 /** Whose requests a credential makes them. */
-export function identityOf(credential: Credential | undefined): Identity {
-  if (credential === undefined) return ANONYMOUS;
-  return {
-    credentials: true,
-    ...(credential.kind === "password" ? { user: credential.username } : {}),
-  };
+export function identityOf(
+  credential: Credential | undefined,
+  problem?: string,
+): Identity {
+  if (credential === undefined) {
+    return problem === undefined ? ANONYMOUS : { ...ANONYMOUS, problem };
+  }
+  const user = credential.kind === "bearer" ? undefined : credential.username;
+  return { credentials: true, ...(user === undefined ? {} : { user }) };
 }
 
 /**
  * Fetches a token: by GET, with Basic when there is a password, or by POST for
- * an identity token.
+ * an identity token. A server that does not take the POST gets the identity
+ * token by GET in the place of a password, as containerd does it.
  * @throws TpullError `UNAUTHORIZED`, `DENIED`, `TOO_MANY_REQUESTS`,
  *   `REGISTRY_ERROR`, `NOT_A_REGISTRY`, `TOKEN_INVALID`, `TOKEN_REALM_REFUSED`,
  *   and what {@link Http.request} throws
@@ -58,79 +71,130 @@ export async function fetchToken(
   request: TokenRequest,
   now: () => number,
 ): Promise<Token> {
-  const { credential } = request;
-  const identity = identityOf(credential);
+  const { credential, problem, realm, server, lookup } = request;
+  const identity = identityOf(credential, problem);
   if (credential?.kind === "bearer") {
     const renewAt = Number.POSITIVE_INFINITY;
     return { value: credential.token, renewAt, identity };
   }
-  const response = await send(http, request);
-  if (response.status !== 200) {
-    throw await tokenRefusal(request, response, identity, now());
+  await checkRealm(realm.url, server, lookup);
+  const answer = await send(http, request);
+  if (answer.response.status !== 200) {
+    throw await tokenRefusal(request, answer, identity, now());
   }
-  const reply = await response.body.collect(MAX_TOKEN_REPLY_BYTES);
-  return { ...readReply(reply, response, now()), identity };
+  const reply = await answer.response.body.collect(MAX_TOKEN_REPLY_BYTES);
+  return { ...readTokenReply(reply, answer.response.url, now()), identity };
 }
 
-function send(http: Http, request: TokenRequest): Promise<HttpResponse> {
-  const { scopes, credential, server, signal } = request;
-  const { url: realm, service } = request.realm;
-  const common = {
-    signal,
-    checkRedirect: (target: URL): void => checkRealm(target, server),
-  };
-  if (credential?.kind === "identity") {
-    const form = new URLSearchParams({
-      grant_type: "refresh_token",
-      client_id: CLIENT_ID,
-      ...(service === undefined ? {} : { service }),
-      scope: scopes.join(" "),
-      refresh_token: credential.token,
-    });
-    return http.request({
-      ...common,
-      method: "POST",
-      url: realm,
-      headers: {
-        accept: "application/json",
-        "content-type": "application/x-www-form-urlencoded",
-      },
-      body: form.toString(),
-    });
+/** A token server's answer, and to what. */
+interface Answer {
+  readonly method: "GET" | "POST";
+  readonly response: HttpResponse;
+}
+
+async function send(http: Http, request: TokenRequest): Promise<Answer> {
+  const { credential } = request;
+  if (credential?.kind !== "identity") {
+    return { method: "GET", response: await get(http, request) };
   }
-  const url = new URL(realm);
+  const posted = await post(http, request, credential.token);
+  if (!WORTH_A_GET.has(posted.status)) {
+    return { method: "POST", response: posted };
+  }
+  const words = await posted.body.peek(MAX_ERROR_BODY_BYTES);
+  const got = await get(http, request);
+  // Both refuse: the POST's words are about the identity token, unless it was
+  // not understood at all.
+  const understood = posted.status === 400 || posted.status === 401;
+  if (understood && got.status >= 400 && got.status < 429) {
+    got.body.cancel();
+    const response = { ...posted, body: Body.of(words) };
+    return { method: "POST", response };
+  }
+  return { method: "GET", response: got };
+}
+
+function post(
+  http: Http,
+  request: TokenRequest,
+  token: string,
+): Promise<HttpResponse> {
+  const { realm, scopes } = request;
+  const form = new URLSearchParams({
+    grant_type: "refresh_token",
+    client_id: CLIENT_ID,
+    ...(realm.service === undefined ? {} : { service: realm.service }),
+    ...(scopes.length === 0 ? {} : { scope: scopes.join(" ") }),
+    refresh_token: token,
+  });
+  return http.request({
+    method: "POST",
+    url: realm.url,
+    headers: {
+      accept: "application/json",
+      "content-type": "application/x-www-form-urlencoded",
+    },
+    body: form.toString(),
+    connection: connectionOf(request),
+    signal: request.signal,
+  });
+}
+
+function get(http: Http, request: TokenRequest): Promise<HttpResponse> {
+  const { realm, scopes, credential, server, lookup, signal } = request;
+  const url = new URL(realm.url);
+  const { service } = realm;
   if (service !== undefined) url.searchParams.set("service", service);
   for (const scope of scopes) url.searchParams.append("scope", scope);
+  if (request.offline === true) {
+    url.searchParams.set("offline_token", "true");
+    url.searchParams.set("client_id", CLIENT_ID);
+  }
   return http.request({
-    ...common,
     method: "GET",
     url,
     headers: { accept: "application/json" },
-    authorization:
-      credential?.kind === "password"
-        ? basicAuthorization(credential.username, credential.password)
-        : undefined,
+    authorization: basicOf(credential),
+    connection: connectionOf(request),
+    signal,
+    checkRedirect: (target) => checkRealm(target, server, lookup),
   });
+}
+
+/** Certificates of the registry's are for it alone, wherever else it sends us. */
+function connectionOf(request: TokenRequest): ConnectionProfile | undefined {
+  const { realm, server, connection } = request;
+  return realm.url.origin === server.origin ? connection : undefined;
+}
+
+function basicOf(credential: Credential | undefined): string | undefined {
+  switch (credential?.kind) {
+    case "password":
+      return basicAuthorization(credential.username, credential.password);
+    case "identity":
+      return basicAuthorization(credential.username ?? "", credential.token);
+    default:
+      return undefined;
+  }
+}
+
+function secretsIn(credential: Credential | undefined): string[] {
+  if (credential === undefined) return [];
+  const basic = basicOf(credential)?.slice("Basic ".length) ?? "";
+  const secret =
+    credential.kind === "password" ? credential.password : credential.token;
+  return [...secretForms(basic), ...secretForms(secret)];
 }
 
 async function tokenRefusal(
   request: TokenRequest,
-  response: HttpResponse,
+  { method, response }: Answer,
   identity: Identity,
   now: number,
 ): Promise<TpullError> {
   const { credential, realm, scopes, name } = request;
-  const secrets =
-    credential?.kind === "password"
-      ? [
-          credential.password,
-          basicAuthorization(credential.username, credential.password).slice(6),
-        ]
-      : credential === undefined
-        ? []
-        : [credential.token];
   return refusalError({
-    method: credential?.kind === "identity" ? "POST" : "GET",
+    method,
     url: response.url,
     redirected: false,
     status: response.status,
@@ -138,56 +202,7 @@ async function tokenRefusal(
     body: await response.body.peek(MAX_ERROR_BODY_BYTES),
     subject: { kind: "token", name, item: scopes.join(" ") },
     identity,
-    secrets: [...secretsOf(realm.url), ...secrets].filter(Boolean),
+    secrets: [...secretsOf(realm.url), ...secretsIn(credential)],
     now,
   });
-}
-
-function readReply(
-  reply: Buffer | undefined,
-  { url }: HttpResponse,
-  now: number,
-): Pick<Token, "value" | "renewAt"> {
-  const invalid = (why: string): TpullError =>
-    new TpullError(
-      "TOKEN_INVALID",
-      `the token server ${redactUrl(url)} ${why}`,
-      {
-        details: { host: url.host },
-      },
-    );
-  if (reply === undefined) {
-    throw invalid(`answers with more than ${MAX_TOKEN_REPLY_BYTES} bytes`);
-  }
-  let fields: Record<string, unknown>;
-  try {
-    fields = { ...JSON.parse(reply.toString("utf8")) };
-  } catch {
-    throw invalid("does not answer with JSON");
-  }
-  const value = [fields["token"], fields["access_token"]].find(
-    (candidate) => typeof candidate === "string" && candidate !== "",
-  );
-  // What goes into a header must not end it.
-  if (typeof value !== "string" || !/^[\x21-\x7e]+$/.test(value)) {
-    throw invalid("answers without a usable token");
-  }
-  return { value, renewAt: renewalTime(fields, now) };
-}
-
-/**
- * The life counts from `issued_at`, because a server may hand out a token that
- * it has issued before. With an `issued_at` that our clock cannot agree with,
- * it counts from now, and a 401 tells us if that was wrong.
- */
-function renewalTime(fields: Record<string, unknown>, now: number): number {
-  const { expires_in, issued_at } = fields;
-  const seconds =
-    typeof expires_in === "number" && expires_in > 0 && expires_in < 1e9
-      ? expires_in
-      : DEFAULT_LIFE_SECONDS;
-  const life = seconds * 1000 * RENEW_AT;
-  const issued = typeof issued_at === "string" ? Date.parse(issued_at) : NaN;
-  const credible = issued <= now && issued + life > now;
-  return (credible ? issued : now) + life;
 }

@@ -3,6 +3,7 @@
  * those that the user names, and the ones to show to a server that asks.
  */
 import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import * as tls from "node:tls";
@@ -56,10 +57,10 @@ function isCertificate(pem: string): boolean {
  * Reads a file of trusted authorities that the user named.
  * @throws TpullError `CA_INVALID` when it cannot be read or holds no certificate
  */
-export async function readCaFile(path: string): Promise<string[]> {
+export function readCaFile(path: string): string[] {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = readFileSync(path, "utf8");
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new TpullError(

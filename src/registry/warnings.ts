@@ -8,7 +8,7 @@ const MAX_WARNING_BYTES = 4096;
 const MAX_WARNINGS = 20;
 
 export interface RegistryWarning {
-  readonly code: "REGISTRY_WARNING" | "MIRROR_PASSED_OVER";
+  readonly code: string;
   readonly message: string;
 }
 

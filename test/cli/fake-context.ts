@@ -1,6 +1,8 @@
 // The process as `main` sees it, with streams that remember and a pull that does as it is told.
 import { EventEmitter } from "node:events";
+import { Readable } from "node:stream";
 import type { CliContext } from "#src/cli/context.js";
+import type { CliInput } from "#src/cli/prompt.js";
 
 export class FakeStream extends EventEmitter {
   text = "";
@@ -21,6 +23,7 @@ export class FakeStream extends EventEmitter {
 }
 
 type PullAll = Awaited<ReturnType<CliContext["loadPull"]>>["pullAll"];
+type Login = Awaited<ReturnType<CliContext["loadLogin"]>>;
 type RunDemo = Awaited<ReturnType<CliContext["loadDemo"]>>["runDemo"];
 
 export interface Fakes {
@@ -37,6 +40,9 @@ export function fakes(
     pullAll?: PullAll;
     runDemo?: RunDemo;
     loadAnswer?: CliContext["loadAnswer"];
+    login?: Partial<Login>;
+    /** Nothing, and no terminal, by default. */
+    stdin?: CliInput;
     env?: Record<string, string>;
   } = {},
 ): Fakes {
@@ -56,6 +62,11 @@ export function fakes(
     exit: (status) => exits.push(status),
     now: () => 0,
     loadPull: async () => ({ pullAll: parts.pullAll ?? refuse() }),
+    stdin: () => parts.stdin ?? Readable.from([]),
+    loadLogin: async () => ({
+      login: parts.login?.login ?? (async () => refuse()),
+      logout: parts.login?.logout ?? (async () => refuse()),
+    }),
     loadDemo: async () => ({ runDemo: parts.runDemo ?? refuse() }),
     loadAnswer: parts.loadAnswer ?? refuse,
   };

@@ -14,12 +14,16 @@ test("tpull --help", () => {
 Usage:
   tpull [pull] [options] IMAGE...
   tpull demo [options]
+  tpull login [-u USER] [--password-stdin] [REGISTRY]
+  tpull logout [REGISTRY]
   tpull help [COMMAND]
   tpull version
 
 Commands:
   pull     pull images (the word may be left out)
   demo     pull a small image from a registry inside tpull, explained
+  login    log in to a registry, as docker keeps it
+  logout   forget the log-in to a registry
   help     explain tpull or one command
   version  print the version
 

@@ -332,21 +332,25 @@ describe("credentials", () => {
 
   test("a password buys the token and is never sent to the registry itself", async () => {
     const { registry, asked } = await withTokens({ users });
-    const hosts: string[] = [];
+    const questions: [string, string | undefined][] = [];
     const client = connect({
-      credentials: async (host) => {
-        hosts.push(host);
+      credentials: async (host, repository) => {
+        questions.push([host, repository]);
         return ann(host);
       },
     });
     await client.manifest(repo(registry), "1.0");
     await client.manifest(repo(registry, "team/other"), "1.0");
     expect(asked.map(({ user }) => user)).toEqual(["ann", "ann"]);
-    expect(hosts).toEqual([registry.host]);
+    await client.manifest(repo(registry), "1.0");
+    expect(questions).toEqual([
+      [registry.host, "team/app"],
+      [registry.host, "team/other"],
+    ]);
     const sent = registry
       .sent(/manifests/)
       .map(({ headers }) => String(headers["authorization"]).slice(0, 6));
-    expect(sent).toEqual(["undefi", "Bearer", "Bearer"]);
+    expect(sent).toEqual(["undefi", "Bearer", "Bearer", "Bearer"]);
   });
 
   test("a wrong one is told, but not shown", async () => {

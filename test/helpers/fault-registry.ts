@@ -174,6 +174,9 @@ export class FaultRegistry {
       return this.tokens.issue(request, url, form);
     }
     if (url.pathname.startsWith("/signed/")) return this.#signed(request, url);
+    if (url.pathname === "/v2/") {
+      return this.tokens?.refusePing(request, this.url) ?? json(200, {});
+    }
     const [, repository, kind, item] =
       /^\/v2\/(.+)\/(manifests|blobs|tags)\/([^/]+)$/.exec(url.pathname) ?? [];
     if (repository === undefined || item === undefined) {

@@ -13,6 +13,10 @@ export interface DockerRegistryOptions {
   readonly storage?: string;
   /** The configuration's text; by default the simplest. It has to listen on `127.0.0.1:0`. */
   readonly config?: string;
+  /** Who may come in; a line is a user name and a bcrypt hash. Everybody by default. */
+  readonly htpasswd?: string;
+  /** Its `auth` section, instead of `htpasswd`. */
+  readonly auth?: object;
 }
 
 export class DockerRegistry {
@@ -45,7 +49,18 @@ export async function startDockerRegistry(
       filesystem: { rootdirectory: options.storage ?? join(folder, "storage") },
     },
     http: { addr: "127.0.0.1:0" },
+    ...(options.auth === undefined ? {} : { auth: options.auth }),
+    ...(options.htpasswd === undefined
+      ? {}
+      : {
+          auth: {
+            htpasswd: { realm: "test", path: join(folder, "htpasswd") },
+          },
+        }),
   };
+  if (options.htpasswd !== undefined) {
+    await writeFile(join(folder, "htpasswd"), `${options.htpasswd}\n`);
+  }
   // JSON is YAML, which the registry reads.
   await writeFile(
     join(folder, "config.yml"),

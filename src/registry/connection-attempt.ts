@@ -1,5 +1,5 @@
 /** One connection in the making: through a proxy or not, with TLS or without, and how far it came if it fails. */
-import { connect as connectTcp, isIP, type Socket } from "node:net";
+import { isIP, Socket } from "node:net";
 import {
   connect as connectTls,
   type SecureContext,
@@ -115,6 +115,7 @@ export class ConnectionAttempt {
     const options = {
       host,
       port,
+      allowHalfOpen: false,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
@@ -123,7 +124,7 @@ export class ConnectionAttempt {
       autoSelectFamilyAttemptTimeout: ADDRESS_MS,
       ...(lookup === undefined ? {} : { lookup }),
     };
-    const socket = this.#keep(connectTcp(options));
+    const socket = this.#keep(new Socket(options));
     this.#stage = isIP(host) === 0 ? "lookup" : "connect";
     socket.on("connectionAttempt", (address: string, to: number) => {
       this.#stage = "connect";
@@ -131,6 +132,8 @@ export class ConnectionAttempt {
         address.includes(":") ? `[${address}]:${to}` : `${address}:${to}`,
       );
     });
+    // Only now: a look-up that answers at once is heard, too.
+    socket.connect(options);
     await happened(socket, "connect");
     return socket;
   }

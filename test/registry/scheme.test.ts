@@ -177,7 +177,7 @@ describe("a registry that is not there", () => {
     ).rejects.toMatchObject({
       code: "NETWORK_REFUSED",
       message: expect.stringMatching(
-        /^registry\.test:\d+\/team\/app:1\.0: GET https:\/\/registry\.test:\d+\/v2\/team\/app\/manifests\/1\.0: connection refused$/,
+        /^registry\.test:\d+\/team\/app:1\.0: GET https:\/\/registry\.test:\d+\/v2\/team\/app\/manifests\/1\.0: connection refused \(127\.0\.0\.1:\d+\)$/,
       ),
     });
     await expect(

@@ -15,7 +15,7 @@ import {
   type RegistryError,
 } from "./error-body.js";
 import { contentType, headerValue, type ResponseHeaders } from "./headers.js";
-import { plainToTlsError } from "./network-errors.js";
+import { clientCertificateError, plainToTlsError } from "./network-errors.js";
 import { redactUrl, scrub, serverWords } from "./redact.js";
 import { retryAfterSeconds } from "./retry.js";
 
@@ -24,6 +24,9 @@ export const MAX_ERROR_BODY_BYTES: number = 64 * 1024;
 
 /** Statuses that may not come back on the next try. */
 const RETRYABLE_STATUS = new Set([408, 429, 499, 500, 502, 503, 504, 522]);
+
+/** Network Authentication Required (RFC 6585): the answer of a network, not of any server. */
+const SIGN_IN_FIRST = 511;
 
 /** Codes of the distribution spec under names of our own. */
 const REGISTRY_CODES: ReadonlyMap<string, string> = new Map([
@@ -79,7 +82,8 @@ export interface Refusal {
  * The error for a response that is not what was asked for. Codes:
  * `UNAUTHORIZED`, `DENIED`, `NAME_UNKNOWN`, `MANIFEST_UNKNOWN`, `BLOB_UNKNOWN`,
  * `TOO_MANY_REQUESTS`, `REGISTRY_ERROR` (any other status), `NOT_A_REGISTRY`
- * (a web page), `TLS_ERROR` (plain HTTP sent to a TLS port).
+ * (a web page), `TLS_ERROR` (plain HTTP sent to a TLS port, a client certificate
+ * missing).
  */
 export function refusalError(refusal: Refusal): TpullError {
   const { status, url } = refusal;
@@ -92,6 +96,14 @@ export function refusalError(refusal: Refusal): TpullError {
   const speaksTls = /HTTP request.{0,40}HTTPS (server|port)/i.test(text);
   if (url.protocol === "http:" && speaksTls) {
     return plainToTlsError(refusal, details);
+  }
+  // nginx lets the handshake pass and says it afterwards, in a page of its own.
+  const wantsCertificate =
+    /No required SSL certificate was sent|The SSL certificate error/i.test(
+      text,
+    );
+  if (url.protocol === "https:" && status === 400 && wantsCertificate) {
+    return clientCertificateError(refusal, firstLine(type, text), details);
   }
   const said =
     errors.length > 0
@@ -117,9 +129,11 @@ function codeOf(
   html: boolean,
 ): string {
   if (status === 429) return "TOO_MANY_REQUESTS";
+  if (status === SIGN_IN_FIRST) return "NOT_A_REGISTRY";
   // A gateway in trouble shows a page, too; that host is right all the same.
   if (status >= 500 || RETRYABLE_STATUS.has(status)) return "REGISTRY_ERROR";
-  if (html && !redirected) return "NOT_A_REGISTRY";
+  // Storage refuses in pages; but a page in place of the content is a portal's.
+  if (html && (!redirected || status < 400)) return "NOT_A_REGISTRY";
   for (const { code } of errors) {
     const known = REGISTRY_CODES.get(code);
     if (known !== undefined) return known;
@@ -143,6 +157,14 @@ interface Explanation {
 function explain(code: string, refusal: Refusal): Explanation {
   const { subject, identity, url } = refusal;
   const { name, item } = subject;
+  if (code === "NOT_A_REGISTRY") {
+    return {
+      summary: refusal.redirected
+        ? `${name}: the registry's host redirects to ${url.host}, which does not answer like a registry`
+        : `${name}: ${url.host} does not answer like a registry`,
+      hint: "Check the host in the reference. A proxy may stand in between, or the network may want a sign-in: open a web page in a browser on this network.",
+    };
+  }
   if (refusal.redirected && !RETRYABLE_STATUS.has(refusal.status)) {
     return {
       summary: `${name}: ${url.host}, to where the registry redirects, does not give out ${item}`,
@@ -176,11 +198,6 @@ function explain(code: string, refusal: Refusal): Explanation {
         hint: `Try again ${wait === undefined ? "later" : `in ${wait} s`}; accounts often have a higher limit.`,
       };
     }
-    case "NOT_A_REGISTRY":
-      return {
-        summary: `${name}: ${url.host} does not answer like a registry`,
-        hint: "Check the host in the reference; a proxy or a sign-in page may stand in between.",
-      };
     default:
       return RETRYABLE_STATUS.has(refusal.status)
         ? { hint: `The trouble lies with ${url.host}; try again later.` }

@@ -8,7 +8,7 @@ import {
 import { RESET, socketKind, type Kind } from "./failure-kinds.js";
 import { ProxyFailure, proxyError } from "./proxy-errors.js";
 import { redactUrl } from "./redact.js";
-import { tlsKind } from "./tls-errors.js";
+import { clientCertificateHint, tlsKind } from "./tls-errors.js";
 
 /** The request that failed, as the error tells it. */
 export interface RequestInfo {
@@ -49,6 +49,26 @@ export function plainToTlsError(
     {
       hint: "Give the registry's address with https://, and take it off the list of those that speak plain HTTP.",
       details: { host: request.url.host, ...details },
+    },
+  );
+}
+
+/**
+ * The error for a server that says over HTTP what TLS has alerts for: it wants
+ * a client certificate, or another one.
+ * @param said its words
+ */
+export function clientCertificateError(
+  { method, url }: Pick<RequestInfo, "method" | "url">,
+  said: string,
+  details: ErrorDetails,
+): TpullError {
+  return new TpullError(
+    "TLS_ERROR",
+    `${method} ${redactUrl(url)}: ${url.host} asks for a client certificate and got none that it accepts (${said})`,
+    {
+      hint: clientCertificateHint(url.host),
+      details: { ...details, host: url.host },
     },
   );
 }

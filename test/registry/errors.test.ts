@@ -118,6 +118,44 @@ describe("words", () => {
     });
   });
 
+  test("a sign-in page in place of the content, wherever it comes from", () => {
+    const headers = { "content-type": "text/html; charset=utf-8" };
+    const page = "<html><title>Hotel Wi-Fi</title></html>";
+    expect(refuse(200, page, { headers })).toMatchObject({
+      code: "NOT_A_REGISTRY",
+      message: expect.stringMatching(
+        /registry\.test does not answer like a registry .*200 a web page \(text\/html\): Hotel Wi-Fi\)$/,
+      ),
+      hint: expect.stringContaining("sign-in"),
+    });
+    const url = new URL("http://portal.test/login?token=hidden-word");
+    const error = refuse(200, page, { headers, redirected: true, url });
+    expect(error).toMatchObject({
+      code: "NOT_A_REGISTRY",
+      message: expect.stringContaining("redirects to portal.test"),
+    });
+    expect(JSON.stringify(error)).not.toContain("hidden-word");
+    expect(refuse(511, page, { headers })).toMatchObject({
+      code: "NOT_A_REGISTRY",
+      retryable: false,
+    });
+  });
+
+  test.each([
+    "No required SSL certificate was sent",
+    "The SSL certificate error",
+  ])("of nginx: %s", (title) => {
+    const page = `<html><head><title>400 ${title}</title></head></html>`;
+    expect(
+      refuse(400, page, { headers: { "content-type": "text/html" } }),
+    ).toMatchObject({
+      code: "TLS_ERROR",
+      message: expect.stringContaining(title),
+      hint: expect.stringContaining("certs.d/registry.test/ as client.cert"),
+      details: { status: 400 },
+    });
+  });
+
   test("a storage service's XML: code and message, nothing else of it", () => {
     const error = refuse(
       403,

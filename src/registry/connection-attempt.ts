@@ -181,8 +181,9 @@ export class ConnectionAttempt {
     const { sockets } = this.#options;
     sockets.add(socket);
     this.#mine.push(socket);
-    // Between two stages nobody else listens.
-    socket.on("error", () => undefined);
+    // Between two stages nobody else listens. A TLS alert leaves its socket
+    // open, and the end that follows would hide what it said.
+    socket.on("error", () => void socket.destroy());
     socket.once("close", () => {
       sockets.delete(socket);
       if (socket === this.#mine.at(-1)) this.#fail(lossOf(socket));

@@ -38,11 +38,12 @@ export interface PoolsOptions {
 
 /** For hosts of which nothing special is known. */
 const DEFAULT_PROFILE: ConnectionProfile = { verify: true };
+/** For this machine, if nothing else is known of it. */
+const LOCAL_PROFILE: ConnectionProfile = { verify: false };
 
 interface Pool {
   readonly agent: Promise<Agent>;
   readonly profile: ConnectionProfile;
-  readonly verify: boolean;
   readonly proxy: Proxy | undefined;
   readonly forward: boolean;
 }
@@ -65,20 +66,24 @@ export class ConnectionPools {
   /**
    * The pool for a URL.
    * @param profile of the URL's host; connections are shared by requests with the same object
-   * @param local whether the host is this machine, which is asked for no certificate
+   * @param local whether the host is this machine, which is asked for no certificate unless its profile says so
    * @throws TpullError `PROXY_INVALID`; `ABORTED` after {@link close}
    */
   async route(
     url: URL,
-    profile: ConnectionProfile = DEFAULT_PROFILE,
+    profile?: ConnectionProfile,
     local = false,
   ): Promise<Route> {
     if (this.#closed) throw abortedError();
     const proxy = this.#rules.for(url);
     const forward = proxy !== undefined && url.protocol === "http:";
     const pool = forward
-      ? this.#pool(DEFAULT_PROFILE, true, proxy, true)
-      : this.#pool(profile, profile.verify && !local, proxy, false);
+      ? this.#pool(DEFAULT_PROFILE, proxy, true)
+      : this.#pool(
+          profile ?? (local ? LOCAL_PROFILE : DEFAULT_PROFILE),
+          proxy,
+          false,
+        );
     return { agent: await pool.agent, proxy, forward };
   }
 
@@ -93,14 +98,12 @@ export class ConnectionPools {
 
   #pool(
     profile: ConnectionProfile,
-    verify: boolean,
     proxy: Proxy | undefined,
     forward: boolean,
   ): Pool {
     const known = this.#pools.find(
       (pool) =>
         pool.profile === profile &&
-        pool.verify === verify &&
         pool.proxy === proxy &&
         pool.forward === forward,
     );
@@ -109,14 +112,14 @@ export class ConnectionPools {
       lookup: this.#options.network.lookup,
       timeoutMs: profile.connectTimeoutMs ?? this.#options.connectTimeoutMs,
       sockets: this.#sockets,
-      tls: forward ? this.#tlsToProxies() : this.#tls(profile, verify),
+      tls: forward ? this.#tlsToProxies() : this.#tls(profile),
       ...(proxy === undefined
         ? {}
         : forward
           ? { target: proxy }
           : { tunnel: { proxy, tls: this.#tlsToProxies() } }),
     });
-    const pool = { agent, profile, verify, proxy, forward };
+    const pool = { agent, profile, proxy, forward };
     this.#pools.push(pool);
     return pool;
   }
@@ -133,28 +136,25 @@ export class ConnectionPools {
     });
   }
 
-  #tls(profile: ConnectionProfile, verify: boolean): TlsOptions {
+  #tls(profile: ConnectionProfile): TlsOptions {
     let trust: Promise<SecureContext> | undefined;
     return {
-      verify,
-      trust: () => (trust ??= this.#createTrust(profile, verify)),
+      verify: profile.verify,
+      trust: () => (trust ??= this.#createTrust(profile)),
     };
   }
 
   #tlsToProxies(): TlsOptions {
-    return (this.#proxyTls ??= this.#tls(DEFAULT_PROFILE, true));
+    return (this.#proxyTls ??= this.#tls(DEFAULT_PROFILE));
   }
 
   // Loaded with the first TLS connection; the system's roots are read only
   // where a certificate is checked.
-  async #createTrust(
-    profile: ConnectionProfile,
-    verify: boolean,
-  ): Promise<SecureContext> {
+  async #createTrust(profile: ConnectionProfile): Promise<SecureContext> {
     const { createTrust, systemCertificates } = await import("./trust.js");
     const { ca = [] } = this.#options.network;
     return createTrust({
-      verify,
+      verify: profile.verify,
       ca: [ca, profile.ca ?? []].flat(),
       client: profile.client ?? [],
       system: () => (this.#system ??= systemCertificates(process.env)),

@@ -140,7 +140,8 @@ export class Http {
   async #route(request: HttpRequest, url: URL): Promise<Route> {
     const own = url.origin === request.url.origin && request.connection;
     const profile = own || (await this.#options.profileFor?.(url));
-    // Docker's rule: no certificate is asked of a registry on this machine.
+    // Docker's rule: without other orders no certificate is asked of a registry
+    // on this machine.
     const local =
       isLoopbackHost(url.hostname) && isLoopbackHost(request.url.hostname);
     return (await this.#loadPools()).route(url, profile, local);

@@ -80,7 +80,7 @@ function explain(
   }
   if (ABOUT_OUR_CERTIFICATE.test(code)) {
     return {
-      what: `${host} asks for a client certificate, and ${code.endsWith("CERTIFICATE_REQUIRED") ? "none was sent" : "does not accept what was sent"} (${code})`,
+      what: `${host} asks for a client certificate and got none that it accepts (${code})`,
       hint: clientCertificateHint(host),
     };
   }

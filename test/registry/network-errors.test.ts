@@ -326,13 +326,13 @@ describe("what a TLS port says", () => {
     [
       "alert 42",
       alert(42),
-      "does not accept what was sent",
+      "got none that it accepts",
       "client.cert and client.key",
     ],
     [
       "alert 48",
       alert(48),
-      "does not accept what was sent",
+      "got none that it accepts",
       "client.cert and client.key",
     ],
     ["alert 70", alert(70), "PROTOCOL_VERSION", "do not agree on TLS"],

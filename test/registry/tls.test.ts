@@ -166,10 +166,14 @@ describe("who is trusted", () => {
     ).rejects.toMatchObject({ code: "CA_INVALID" });
   });
 
-  test("this machine is asked for no certificate, but a redirect to it is", async () => {
+  test("this machine is asked for a certificate only if its profile says so, but a redirect to it is", async () => {
     const local = await serveTls(SERVER);
     const client = http();
-    expect(await get(client, `https://127.0.0.1:${local.port}/`)).toBe(200);
+    const here = `https://127.0.0.1:${local.port}/`;
+    expect(await get(client, here)).toBe(200);
+    await expect(
+      get(client, here, { connection: { verify: true } }),
+    ).rejects.toMatchObject({ code: "TLS_ERROR" });
     const far = await serveTls(SERVER, () => ({
       location: `https://127.0.0.1:${local.port}/`,
     }));

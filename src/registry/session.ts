@@ -147,7 +147,13 @@ export class Session {
           this.policy.now,
         );
         if (header === undefined) return kept;
-        const again = { ...request, url: reply.url };
+        // Asked as a host of its own: nothing that belongs to the registry's.
+        const again = {
+          ...request,
+          url: reply.url,
+          hostHeaders: undefined,
+          connection: undefined,
+        };
         const foreign = { header, identity: ANONYMOUS };
         return this.#once(ask, again, foreign, home);
       }

@@ -115,6 +115,36 @@ describe("what a redirect target is told", () => {
   });
 });
 
+test("a target that asks for a token sees nothing of what the registry's host is told", async () => {
+  const storage = await serve({ auth: {} });
+  storage.addBlob(LAYER);
+  const { registry, layer } = await withLayer();
+  redirect(registry, `${storage.url}/v2/cdn/app/blobs/${layer.digest}`);
+  const client = connect({
+    hosts: async () => [
+      {
+        url: registry.url,
+        origin: true,
+        capabilities: ["pull", "resolve"],
+        overridePath: false,
+        headers: { "x-api-key": "for-the-registry", cookie: "session=1" },
+        connection: { verify: true },
+        plainHttpFallback: false,
+      },
+    ],
+  });
+  const bytes = await collect(client.blob(repo(registry), layer));
+  expect(bytes.equals(LAYER)).toBe(true);
+  expect(registry.requests[0]?.headers).toMatchObject({
+    "x-api-key": "for-the-registry",
+  });
+  expect(storage.requests.length).toBeGreaterThan(2);
+  for (const { headers } of storage.requests) {
+    expect(headers).not.toHaveProperty("x-api-key");
+    expect(headers).not.toHaveProperty("cookie");
+  }
+});
+
 describe("where a redirect may not lead", () => {
   test("ten hops are followed, eleven are not", async () => {
     const { registry, layer } = await withLayer();

@@ -10,7 +10,6 @@ import {
   openStore,
   privilege,
 } from "../store/index.js";
-import { credentialsOnDemand } from "./credentials/on-demand.js";
 import { defaultRoot } from "./default-root.js";
 import { EarlyBlobs } from "./early-blob.js";
 import { LayerJobs } from "./layer-jobs.js";

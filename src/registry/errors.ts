@@ -87,7 +87,7 @@ export interface Refusal {
  */
 export function refusalError(refusal: Refusal): TpullError {
   const { status, url } = refusal;
-  const type = contentType(refusal.headers);
+  const type = scrub(contentType(refusal.headers), refusal.secrets);
   const text = scrub(new TextDecoder().decode(refusal.body), refusal.secrets);
   const errors = registryErrors(text);
   const html = errors.length === 0 && isHtml(type);
@@ -229,7 +229,10 @@ function explainDenial({ subject, identity, url }: Refusal): Explanation {
   }
   return {
     summary: `${name}: not found, or private. ${sentence(identity)}`,
-    hint: `Check the spelling. ${logInWith(name)}`,
+    hint:
+      identity.problem === undefined
+        ? `Check the spelling. ${logInWith(name)}`
+        : "Check the spelling; for a private repository, set that right first.",
   };
 }
 
@@ -287,6 +290,11 @@ function detailsOf(
     ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
     ...(remaining === undefined
       ? {}
-      : { rateLimitRemaining: serverWords(remaining, 40) }),
+      : {
+          rateLimitRemaining: serverWords(
+            scrub(remaining, refusal.secrets),
+            40,
+          ),
+        }),
   };
 }

@@ -238,13 +238,16 @@ export class Session {
     const header = authorization?.header;
     const response = await http.request({ ...request, authorization: header });
     const redirected = response.url.origin !== home;
-    if (!redirected) warnings.show(ask.endpoint.host, response.headers);
+    const secrets = secretsOf(response.url, header);
+    if (!redirected) {
+      warnings.show(ask.endpoint.host, response.headers, secrets);
+    }
     return {
       ...response,
       ask,
       redirected,
       identity: authorization?.identity ?? ANONYMOUS,
-      secrets: secretsOf(response.url, header),
+      secrets,
     };
   }
 }

@@ -1,6 +1,6 @@
 /** The registry's own warnings to its users: `Warning: 299 - "…"` (distribution spec, "Warnings"). */
 import { headerValues, type ResponseHeaders } from "./headers.js";
-import { serverWords } from "./redact.js";
+import { scrub, serverWords } from "./redact.js";
 
 /** A longer header is ignored, as the spec asks. */
 const MAX_WARNING_BYTES = 4096;
@@ -21,11 +21,19 @@ export class RegistryWarnings {
     this.#onWarning = onWarning;
   }
 
-  /** Reads a response's `Warning` headers and shows what is new. */
-  show(registry: string, headers: ResponseHeaders): void {
+  /**
+   * Reads a response's `Warning` headers and shows what is new.
+   * @param secrets what was sent, and must not come back
+   */
+  show(
+    registry: string,
+    headers: ResponseHeaders,
+    secrets: readonly string[] = [],
+  ): void {
     for (const value of headerValues(headers, "warning")) {
-      const message = warningText(value);
-      if (message === undefined) continue;
+      const text = warningText(value);
+      if (text === undefined) continue;
+      const message = scrub(text, secrets);
       const shown = this.#shown.get(registry) ?? new Set();
       this.#shown.set(registry, shown);
       if (shown.has(message) || shown.size >= MAX_WARNINGS) continue;

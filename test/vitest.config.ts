@@ -7,6 +7,8 @@ export default defineConfig({
   root: import.meta.dirname,
   test: {
     include: ["**/*.test.ts"],
+    // Nobody's own log-ins may change what a test sees.
+    env: { DOCKER_CONFIG: "/nonexistent", DOCKER_AUTH_CONFIG: "" },
     testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: "forks",

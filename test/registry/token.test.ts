@@ -165,6 +165,53 @@ describe("each host and repository has its own", () => {
     expect(seenBy(two.registry)).not.toContain(basic("one-secret"));
   });
 
+  test("a mirror gets what is its own, the registry what is the registry's", async () => {
+    const users = { ann: "origin-secret", max: "mirror-secret" };
+    const origin = await withTokens({ users });
+    const mirror = await withTokens({ users, basic: true });
+    mirror.registry.addImage("team/app", "mirrored", []);
+    const place = (registry: typeof origin.registry, own: boolean) => ({
+      url: registry.url,
+      origin: own,
+      capabilities: ["pull", "resolve"] as const,
+      overridePath: false,
+      headers: {},
+      connection: { verify: true },
+      plainHttpFallback: false,
+    });
+    const kept = new Map([
+      ["docker.io", ["ann", "origin-secret"]],
+      [mirror.registry.host, ["max", "mirror-secret"]],
+    ]);
+    const questions: string[] = [];
+    const pulling = (tag: string) =>
+      connect({
+        hosts: async () => [
+          place(mirror.registry, false),
+          place(origin.registry, true),
+        ],
+        credentials: async (host) => {
+          questions.push(host);
+          const [username = "", password = ""] = kept.get(host) ?? [];
+          return username === ""
+            ? undefined
+            : { kind: "password", username, password };
+        },
+      }).manifest({ registry: "docker.io", repository: "team/app" }, tag);
+    await pulling("mirrored");
+    expect(questions).toEqual([mirror.registry.host]);
+    // One that knows nobody is asked anonymously, and passed over.
+    kept.delete(mirror.registry.host);
+    await pulling("1.0");
+    expect(questions.slice(1)).toEqual([mirror.registry.host, "docker.io"]);
+    expect(origin.asked.map(({ user }) => user)).toEqual(["ann"]);
+    const sent = mirror.registry.requests.map(
+      ({ headers }) => headers["authorization"],
+    );
+    const own = `Basic ${Buffer.from("max:mirror-secret").toString("base64")}`;
+    expect(sent).toEqual([undefined, own, undefined]);
+  });
+
   test("Basic does not follow a redirect to another port", async () => {
     const storage = await serve();
     const registry = await serve({

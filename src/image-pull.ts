@@ -16,6 +16,8 @@ import type {
   LayerOutcome,
   LayerRequest,
 } from "./layer-request.js";
+import { reserveSpace } from "./image-space.js";
+import { LayerTally } from "./layer-tally.js";
 import { checkPlatform } from "./item-platform.js";
 import { formatPlatform } from "./platform.js";
 import type { PullSession } from "./pull-session.js";
@@ -29,9 +31,7 @@ import {
 import type { CallOptions } from "./registry/client.js";
 import type { Descriptor } from "./registry/manifest.js";
 import type { ResolvedImage } from "./resolve-image.js";
-import { megabytes } from "./space.js";
-import type { Reservation } from "./space-ledger.js";
-import { layersInUse, missingLayers } from "./stored-image.js";
+import { layersInUse } from "./stored-image.js";
 import { storedUpToDate } from "./up-to-date.js";
 
 /** One image on its way. */
@@ -49,8 +49,8 @@ export class ImagePull {
   /** Manifests and the config; layers are counted by their jobs. */
   readonly #received: ByteCount;
   #requests: readonly LayerRequest[] = [];
-  /** What has come of each layer, base first. */
-  #layers: { size: number; received: number; done: boolean }[] = [];
+  /** How far the layers have come. */
+  readonly tally: LayerTally = new LayerTally();
 
   constructor(
     item: Item,
@@ -198,18 +198,16 @@ export class ImagePull {
         size: descriptor.size,
       })),
     });
-    this.#layers = layers.map(({ descriptor }) => ({
-      size: descriptor.size,
-      received: 0,
-      done: false,
-    }));
+    this.tally.begin(layers.map(({ descriptor }) => descriptor.size));
     this.#requests = layers.map((layer, index) => ({
       ...layer,
       repository: this.#reference,
       signal: this.#signal,
       listener: this.#listener(index, layer.descriptor),
     }));
-    const reserved = await this.#reserve(layers);
+    const reserved = this.#wasComplete
+      ? undefined
+      : await reserveSpace(layers, this.#about, this.#session);
     try {
       const outcomes = await this.#session.jobs.bring(this.#requests);
       reserved?.settle();
@@ -222,47 +220,6 @@ export class ImagePull {
   /** Notes why the image did not come about, for what is done of it. */
   failed({ code }: TpullError): void {
     this.#session.leftovers.note(code, this.#requests);
-  }
-
-  /**
-   * Sets disk aside for the layers that are not stored yet.
-   * @throws TpullError `NOT_ENOUGH_SPACE`
-   */
-  async #reserve(
-    layers: readonly { descriptor: Descriptor; chainId: ChainId }[],
-  ): Promise<Reservation | undefined> {
-    if (this.#wasComplete) return undefined;
-    const { store, space } = this.#session;
-    const missing = await missingLayers(store, layers);
-    if (missing.length === 0) return undefined;
-    return await space.reserve(
-      missing.map(({ chainId, descriptor: { size, mediaType } }) => ({
-        chainId,
-        size,
-        mediaType,
-      })),
-      () => this.#session.makeRoom(),
-      (estimated, free) =>
-        this.#session.emit({
-          type: "warning",
-          ...this.#about,
-          code: "SPACE_TIGHT",
-          message: `the disk may be too small: about ${megabytes(estimated)} are needed by a cautious estimate, ${megabytes(free)} are free`,
-        }),
-    );
-  }
-
-  /** How far it got, in words; empty before the layers are known. */
-  get progress(): string {
-    const layers = this.#layers;
-    if (layers.length === 0) return "";
-    const done = layers.filter((layer) => layer.done).length;
-    const total = layers.reduce((sum, { size }) => sum + size, 0);
-    const received = layers.reduce(
-      (sum, layer) => sum + (layer.done ? layer.size : layer.received),
-      0,
-    );
-    return `${done} of ${layers.length} layers are there, ${megabytes(received)} of ${megabytes(total)} had come`;
   }
 
   async #isComplete(
@@ -281,16 +238,13 @@ export class ImagePull {
     const { emit } = this.#session;
     const say = emit.bind(this.#session);
     const about = this.#about;
-    const layer = this.#layers[index];
     return {
       state: (state) => {
-        if (layer !== undefined) {
-          layer.done = state === "complete" || state === "exists";
-        }
+        this.tally.state(index, state);
         if (!silent) say({ type: "layer", ...about, index, digest, state });
       },
       progress: (current) => {
-        if (layer !== undefined) layer.received = current;
+        this.tally.received(index, current);
         say({
           type: "progress",
           ...about,

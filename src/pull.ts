@@ -133,7 +133,7 @@ async function pullImage(
     return image.done(image.result(resolved, config, layers, status));
   } catch (error) {
     const { deadline } = session;
-    const cause = deadline.explain(error, about.image, image?.progress);
+    const cause = deadline.explain(error, about.image, image?.tally.toString());
     if (!isTpullError(cause)) throw cause;
     image?.failed(cause);
     const failure = inImage(cause, about.image, reference);

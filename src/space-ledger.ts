@@ -18,6 +18,15 @@ export interface Reservation {
   release(): void;
 }
 
+export interface SpaceHooks {
+  /** Whether some of a layer is on the disk already. */
+  readonly isBegun: (chainId: ChainId) => boolean;
+  /** Removes what interrupted runs left; called before a refusal only. */
+  readonly makeRoom: () => Promise<unknown>;
+  /** Told what the estimate says, when there may be too little. */
+  readonly onTight: (estimatedBytes: number, freeBytes: number) => void;
+}
+
 export class SpaceLedger {
   readonly #root: string;
   readonly #measure: () => FreeSpace;
@@ -37,18 +46,15 @@ export class SpaceLedger {
 
   /**
    * Sets space aside for layers that will be written.
-   * @param makeRoom removes what an interrupted run left; called before a refusal only
-   * @param onTight told what the estimate says, when there may be too little
    * @throws TpullError `NOT_ENOUGH_SPACE` when they cannot fit
    */
   async reserve(
     layers: readonly SizedLayer[],
-    makeRoom: () => Promise<unknown>,
-    onTight: (estimatedBytes: number, freeBytes: number) => void,
+    { isBegun, makeRoom, onTight }: SpaceHooks,
   ): Promise<Reservation> {
-    if (this.#refused(layers) !== undefined) {
+    if (this.#refusal(layers, isBegun) !== undefined) {
       await this.#noteRoom(makeRoom);
-      const refusal = this.#refused(layers);
+      const refusal = this.#refusal(layers, isBegun);
       if (refusal !== undefined) throw refusal;
     }
     const free = this.#free();
@@ -68,9 +74,14 @@ export class SpaceLedger {
     return { settle: () => close(true), release: () => close(false) };
   }
 
-  #refused(layers: readonly SizedLayer[]): TpullError | undefined {
+  #refusal(
+    layers: readonly SizedLayer[],
+    isBegun: SpaceHooks["isBegun"],
+  ): TpullError | undefined {
     const free = this.#free();
-    const need = certainNeed(this.#together(layers), free);
+    // What another process is writing has taken its space, or some of it.
+    const counted = layers.filter(({ chainId }) => !isBegun(chainId));
+    const need = certainNeed(this.#together(counted), free);
     return exceeds(need, free)
       ? notEnoughSpace(this.#root, need, free)
       : undefined;

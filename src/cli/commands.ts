@@ -101,8 +101,8 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     operands: ONE_IMAGE,
     arguments: [IMAGE],
     examples: [
-      ["tpull resolve nginx", "of the index and of each platform"],
-      ["tpull resolve -q --platform linux/arm64 nginx", "only that digest"],
+      ["tpull resolve nginx", "index and platforms"],
+      ["tpull resolve -q --platform linux/arm64 nginx", "just that digest"],
     ],
   },
   tags: {

@@ -71,7 +71,7 @@ describe("options", () => {
     expect(request.images).toEqual(["x", "y"]);
     expect(request.flags).toEqual({
       root: "/a=b",
-      platform: "linux/arm64",
+      platform: ["linux/arm64"],
       concurrency: 64,
       progress: "json",
     });
@@ -81,6 +81,52 @@ describe("options", () => {
     expect(pull("-q", "x").flags).toEqual({ quiet: true });
     expect(pull("x", "-q", "--progress", "none").flags.quiet).toBe(true);
     expect(pull("x", "--quiet", "--progress", "auto").flags.quiet).toBe(true);
+  });
+
+  it("reads lists, rates and times", () => {
+    const { flags } = pull(
+      "--platform=linux/amd64, linux/arm64,linux/amd64",
+      "--limit-rate=1.5M",
+      "--timeout=1h30m",
+      "--all-tags",
+      "x",
+    );
+    expect(flags).toEqual({
+      platform: ["linux/amd64", "linux/arm64"],
+      "limit-rate": 1.5 * 1024 * 1024,
+      timeout: 5_400_000,
+      "all-tags": true,
+    });
+    expect(
+      pull("-a", "--limit-rate=500k", "--timeout=0.5s", "x").flags,
+    ).toEqual({ "all-tags": true, "limit-rate": 512_000, timeout: 500 });
+  });
+
+  it("collects those that may be repeated", () => {
+    const { flags } = pull(
+      "--ca-file=a.pem",
+      "--ca-file",
+      "b.pem",
+      "--insecure-registry=10.0.0.0/8",
+      "--insecure-registry=[::1]:5000",
+      "--plain-http=cache.example:5000",
+      "--hosts-dir=/etc/h",
+      "--mirror=docker.io=https://mirror.example:5000/x",
+      "--mirror=10.0.0.1:5000=http://m",
+      "--config=/c",
+      "x",
+    );
+    expect(flags).toEqual({
+      "ca-file": ["a.pem", "b.pem"],
+      "insecure-registry": ["10.0.0.0/8", "[::1]:5000"],
+      "plain-http": ["cache.example:5000"],
+      "hosts-dir": ["/etc/h"],
+      mirror: [
+        { registry: "docker.io", url: "https://mirror.example:5000/x" },
+        { registry: "10.0.0.1:5000", url: "http://m/" },
+      ],
+      config: "/c",
+    });
   });
 
   it("lets the last of several count", () => {
@@ -141,6 +187,57 @@ describe("usage errors", () => {
     [["version", "x"], "unexpected argument \"x\" of 'tpull version'"],
     [["help", "pul"], '"pul" is not a command (did you mean pull?)'],
     [["help", "pull", "x"], "unexpected argument \"x\" of 'tpull help'"],
+    [["-a"], "no repository is named"],
+    [["tags"], "no repository is named"],
+    [["resolve"], "no image is named"],
+    [["resolve", "x", "y"], "unexpected argument \"y\" of 'tpull resolve'"],
+    [["manifest", "x", "y"], "unexpected argument \"y\" of 'tpull manifest'"],
+    [["tags", "-q", "x"], "-q is not an option of 'tpull tags'"],
+    [["resolve", "-q", "--json", "x"], "--quiet and --json exclude each other"],
+    [["tags", "--jsn", "x"], 'unknown option "--jsn" (did you mean --json?)'],
+    [
+      ["--platform=linux/amd64,", "x"],
+      '--platform has a platform missing beside a comma: "linux/amd64,"',
+    ],
+    [
+      ["--platform=all,linux/amd64", "x"],
+      "--platform is all, or a list of platforms, not both",
+    ],
+    ...["0", "10q", "-1", "0.5", "k", "1e3", "99999999g"].map(
+      (value): [string[], string] => [
+        [`--limit-rate=${value}`, "x"],
+        `--limit-rate is a number of bytes a second like 500k, 10m or 1.5M, not "${value}"`,
+      ],
+    ),
+    ...["0s", "10", "1d", "1m30", "s", "-5s"].map(
+      (value): [string[], string] => [
+        [`--timeout=${value}`, "x"],
+        `--timeout is a time like 30s, 10m, 1h or 1h30m, not "${value}"`,
+      ],
+    ),
+    [["--timeout=501h", "x"], '--timeout is at most 500h, not "501h"'],
+    [
+      ["--plain-http=http://x", "x"],
+      '--plain-http is host[:port], without a scheme, not "http://x"',
+    ],
+    [
+      ["--insecure-registry=user:secret@x", "x"],
+      "--insecure-registry is host[:port] or a network like 10.0.0.0/8, without a scheme",
+    ],
+    ...["docker.io", "=http://x", "docker.io=mirror", "docker.io=ftp://x"].map(
+      (value): [string[], string] => [
+        [`--mirror=${value}`, "x"],
+        "--mirror is REGISTRY=URL, like docker.io=https://mirror.example:5000",
+      ],
+    ),
+    [
+      ["--mirror=docker.io=https://user:secret@m", "x"],
+      "--mirror has a user or password in its URL; credentials are read from docker's configuration",
+    ],
+    [
+      ["--mirror=docker.io=https://m?secret", "x"],
+      "--mirror has a URL with a query or a fragment",
+    ],
   ] as [string[], string][])("%j: %s", (argv, message) => {
     expect(() => parseCommandLine(argv)).toThrow(
       expect.objectContaining({ code: "USAGE", message }),

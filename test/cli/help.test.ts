@@ -13,48 +13,81 @@ test("tpull --help", () => {
 
 Usage:
   tpull [pull] [options] IMAGE...
+  tpull [pull] [options] --all-tags REPOSITORY...
+  tpull plan [options] IMAGE...
+  tpull plan [options] --all-tags REPOSITORY...
+  tpull manifest [options] IMAGE
+  tpull resolve [options] IMAGE
+  tpull tags [options] REPOSITORY
   tpull demo [options]
-  tpull login [-u USER] [--password-stdin] [REGISTRY]
+  tpull login [options] [-u USER] [--password-stdin] [REGISTRY]
   tpull logout [REGISTRY]
   tpull help [COMMAND]
   tpull version
 
 Commands:
-  pull     pull images (the word may be left out)
-  demo     pull a small image from a registry inside tpull, explained
-  login    log in to a registry, as docker keeps it
-  logout   forget the log-in to a registry
-  help     explain tpull or one command
-  version  print the version
+  pull      pull images (the word may be left out)
+  plan      say what a pull would fetch and store, and do nothing
+  manifest  print an image's manifest or index as the registry has it
+  resolve   print the digests that an image's name stands for
+  tags      print the tags of a repository
+  demo      pull a small image from a registry inside tpull, explained
+  login     log in to a registry, as docker keeps it
+  logout    forget the log-in to a registry
+  help      explain tpull or one command
+  version   print the version
 
 Arguments:
-  IMAGE  [host[:port]/]repository[:tag][@digest], read as docker reads it:
-         docker.io, library/ and :latest may be left out
+  IMAGE       [host[:port]/]repository[:tag][@digest], read as docker reads it:
+              docker.io, library/ and :latest may be left out
+  REPOSITORY  [host[:port]/]repository, without tag and digest
 
 Options:
-      --root DIR       data root to write to (default: $TPULL_ROOT, else
-                       /var/lib/tpull as root and
-                       \${XDG_DATA_HOME:-~/.local/share}/tpull otherwise)
-      --platform P     os/arch[/variant] of the image to choose (default: this
-                       machine's)
-      --concurrency N  layers in flight at once, 1 to 64 (default: one more than
-                       cores, 3 to 8)
-  -q, --quiet          print only the canonical name of each image (and errors)
-      --progress MODE  auto, tty (bars), plain (docker's transcript), json (one
-                       event a line), or none (results only) (default: auto: tty
-                       on a terminal, plain elsewhere and where $CI is set)
-      --version        print the version
-  -h, --help           print this help
+      --root DIR           data root to write to (default: $TPULL_ROOT, else
+                           /var/lib/tpull as root and
+                           \${XDG_DATA_HOME:-~/.local/share}/tpull otherwise)
+      --platform P[,P...]  os/arch[/variant] of the image to choose; several
+                           with commas between, or all (default: this machine's)
+  -a, --all-tags           every tag of the repository
+      --concurrency N      layers in flight at once, 1 to 64 (default: one more
+                           than cores, 3 to 8)
+  -q, --quiet              print only the canonical name of each image (and
+                           errors)
+      --progress MODE      auto, tty (bars), plain (docker's transcript), json
+                           (one event a line), or none (results only) (default:
+                           auto: tty on a terminal, plain elsewhere and where
+                           $CI is set)
+      --timeout TIME       give up after 30s, 10m, 1h, 1h30m; what is stored by
+                           then stays
+      --version            print the version
+  -h, --help               print this help
+
+Options for registries:
+      --config DIR       docker's configuration, for the credentials in it
+                         (default: $DOCKER_CONFIG, else ~/.docker)
+      --mirror REGISTRY=URL
+                         ask this mirror of the registry first (may be repeated)
+      --hosts-dir DIR    look for HOST/hosts.toml and certificates here, before
+                         the usual places (may be repeated)
+      --ca-file FILE     trust these PEM certificates, too (may be repeated)
+      --insecure-registry HOST|CIDR
+                         take any certificate of these registries, and plain
+                         HTTP where they do not speak TLS (may be repeated)
+      --plain-http HOST  speak plain HTTP with this registry (may be repeated)
+      --limit-rate RATE  take at most so many bytes a second in all: 500k, 10m,
+                         1.5M
 
 Examples:
   tpull nginx:latest                      # from docker.io/library
   tpull --root /srv/data nginx redis:7    # two into one data root
   tpull -q --platform linux/arm64 alpine  # prints only the name
+  tpull --platform all alpine             # every platform it has
   tpull --progress json alpine >events    # for programs
 
 Environment:
-  TPULL_ROOT   data root when --root is not given
-  TPULL_DEBUG  1 prints the stack of what is a defect in tpull
+  TPULL_ROOT     data root when --root is not given
+  DOCKER_CONFIG  docker's configuration when --config is not given
+  TPULL_DEBUG    1 prints the stack of what is a defect in tpull
 
 Exit status:
   0         every image is in the data root

@@ -100,9 +100,32 @@ describe("pull", () => {
     await run(["a", "--root=/r", "--platform=linux/arm64", "--concurrency=3"], {
       pullAll: record,
     });
+    await run(
+      [
+        "-a",
+        "r",
+        "--root=/r",
+        "--platform=linux/arm64,linux/amd64",
+        "--timeout=10s",
+        "--ca-file=/ca.pem",
+        "--limit-rate=1k",
+        "--plain-http=h",
+      ],
+      { pullAll: record },
+    );
     expect(seen).toEqual([
       [["a", "b"], { root: "/home/u/.local/share/tpull" }],
       [["a"], { root: "/r", platform: "linux/arm64", concurrency: 3 }],
+      [
+        ["r"],
+        {
+          root: "/r",
+          allTags: true,
+          platform: ["linux/arm64", "linux/amd64"],
+          timeoutMs: 10_000,
+          network: { caFiles: ["/ca.pem"], limitRate: 1024, plainHttp: ["h"] },
+        },
+      ],
     ]);
   });
 

@@ -47,7 +47,7 @@ export class ImagePull {
   /** The image, config and layers, was stored before: then, like docker, nothing is said of the layers. */
   #wasComplete = false;
   /** Manifests and the config; layers are counted by their jobs. */
-  readonly #received: ByteCount;
+  readonly #received = new ByteCount();
   #requests: readonly LayerRequest[] = [];
   /** How far the layers have come. */
   readonly tally: LayerTally = new LayerTally();
@@ -65,7 +65,6 @@ export class ImagePull {
     this.#reference = reference;
     this.#session = session;
     this.#signal = signal;
-    this.#received = item.received ?? new ByteCount();
     this.call = {
       signal,
       onReceived: this.#received.add,
@@ -99,6 +98,8 @@ export class ImagePull {
     received: ByteCount,
   ): Pick<PullResult, "bytesFetched" | "bytesBySource" | "passedOver"> {
     const { registry } = this.#reference;
+    // Several items share what was read to find them: the first to end counts it.
+    if (this.#item.received) received.take(this.#item.received);
     return {
       bytesFetched: received.total,
       bytesBySource: received.toJSON(),

@@ -13,8 +13,27 @@ export type {
   LogoutResult,
 } from "./login.js";
 export type { Credential, CredentialSource } from "./registry/credentials.js";
+export { fetchManifest } from "./query/manifest.js";
+export type { ManifestOptions, RawManifest } from "./query/manifest.js";
+export { resolve, resolveDigest } from "./query/resolve.js";
+export type { NamedImage, Resolved, ResolveOptions } from "./query/resolve.js";
+export { tags } from "./query/tags.js";
+export type { QueryOptions } from "./query/query.js";
+export { plan } from "./plan/plan.js";
+export type {
+  Plan,
+  PlannedDisk,
+  PlannedImage,
+  PlannedLayer,
+  PlannedSource,
+  PlanOptions,
+} from "./plan/plan.js";
+export type { MirrorSetting, NetworkSettings } from "./network-settings.js";
+export { createHosts } from "./hosts/index.js";
+export type { HostsOptions } from "./hosts/index.js";
 export { EVENT_SCHEMA } from "./events.js";
 export type {
+  About,
   FailedPull,
   LayerResult,
   LayerSource,

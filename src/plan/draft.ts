@@ -48,7 +48,8 @@ export async function draftImage(
 ): Promise<Draft> {
   const { client } = context;
   const { target } = item;
-  const received = item.received ?? new ByteCount();
+  const received = new ByteCount();
+  if (item.received) received.take(item.received);
   const call = { ...context.call, onReceived: received.add };
   let requests = 0;
   const stored = await storedUpToDate(item, reference, {

@@ -1,5 +1,6 @@
 /** The events of a run as they are documented, for checking those that came. */
 import { expect } from "vitest";
+import { type About, itemName } from "#src/events.js";
 import type { LayerState, PullEvent } from "#src/index.js";
 
 type Fields = Record<string, (value: unknown) => boolean>;
@@ -36,6 +37,7 @@ const LAYER_RESULT: Fields = {
 
 const RESULT: Fields = {
   reference: text,
+  target: text,
   canonicalName: text,
   familiarName: text,
   digest,
@@ -57,6 +59,8 @@ const ERROR: Fields = {
   details: (value) => typeof value === "object" && value !== null,
 };
 const error = object(ERROR, ["hint", "details"]);
+const result = (value: unknown): boolean =>
+  object(RESULT, ["manifestDigest", "target"])(value);
 
 const STATES: readonly LayerState[] = [
   "waiting",
@@ -94,15 +98,15 @@ const EVENTS: Record<PullEvent["type"], Fields> = {
     windowSeconds: count,
     source: text,
   },
-  result: { image: text, result: object(RESULT, ["manifestDigest"]) },
+  result: { image: text, result },
   error: { image: text, error },
   summary: {
     pulled: count,
     failed: count,
     bytesFetched: count,
     durationMs: count,
-    results: listOf(RESULT, ["manifestDigest"]),
-    failures: listOf({ reference: text, error }),
+    results: listOf(RESULT, ["manifestDigest", "target"]),
+    failures: listOf({ reference: text, target: text, error }, ["target"]),
   },
 };
 
@@ -139,7 +143,11 @@ function problemsOf(
  */
 export function expectEvents(events: readonly PullEvent[]): void {
   const problems = events.flatMap((event) => {
-    const { type, ...rest } = event;
+    const { type, ...fields } = event;
+    const { target, ...rest } = { target: "given", ...fields };
+    if (!text(target) || ("target" in event && !("image" in event))) {
+      return [`${type}: target: ${JSON.stringify(target)}`];
+    }
     return problemsOf(rest, EVENTS[type], OPTIONAL[type]).map(
       (problem) => `${type}: ${problem}`,
     );
@@ -147,15 +155,17 @@ export function expectEvents(events: readonly PullEvent[]): void {
   expect(problems).toEqual([]);
   expect(events.filter(({ type }) => type === "summary")).toHaveLength(1);
   expect(events.at(-1)?.type).toBe("summary");
-  for (const image of new Set(events.map(imageOf))) {
-    if (image !== undefined) {
-      expectOrder(events.filter((event) => imageOf(event) === image));
+  for (const item of new Set(events.map(itemOf))) {
+    if (item !== undefined) {
+      expectOrder(events.filter((event) => itemOf(event) === item));
     }
   }
 }
 
-function imageOf(event: PullEvent): string | undefined {
-  return "image" in event ? event.image : undefined;
+/** Of what an event is: the image, or one of its platforms. */
+function itemOf(event: PullEvent): string | undefined {
+  if (!("image" in event) || event.image === undefined) return undefined;
+  return itemName({ ...event, image: event.image } as About);
 }
 
 /** The events of one image. */

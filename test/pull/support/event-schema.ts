@@ -33,6 +33,7 @@ const LAYER_RESULT: Fields = {
   compressedSize: count,
   size: count,
   source: oneOf("fetched", "reused", "copied"),
+  resumedBytes: (value) => count(value) && value !== 0,
 };
 
 const RESULT: Fields = {
@@ -45,7 +46,7 @@ const RESULT: Fields = {
   imageId: digest,
   platform: (value) => /^linux\/\w+(\/\w+)?$/.test(String(value)),
   status: oneOf("downloaded", "up-to-date"),
-  layers: listOf(LAYER_RESULT, ["compressedSize"]),
+  layers: listOf(LAYER_RESULT, ["compressedSize", "resumedBytes"]),
   bytesFetched: count,
   bytesBySource: (value) =>
     Object.values(value as object).every((bytes) => Number.isInteger(bytes)),

@@ -34,7 +34,7 @@ export function connect(
   { network = {}, registry = {} }: ConnectOptions,
   hooks: RunHooks,
 ): RegistryClient {
-  const { caFiles = [] } = network;
+  const { caFiles = [], limitRate } = network;
   const onWarning = (warning: { code: string; message: string }): void =>
     hooks.onWarning?.(warning);
   return createRegistryClient({
@@ -52,6 +52,7 @@ export function connect(
       signal: hooks.signal,
       onWarning,
     }),
+    ...(limitRate === undefined ? {} : { limitRate }),
     ...registry,
     ...hooks,
     network: {

@@ -22,6 +22,8 @@ export interface ErrorDetails {
   readonly member?: string;
   /** Bytes received before the failure. */
   readonly offset?: number;
+  /** Milliseconds a request was left without an answer. */
+  readonly unansweredMs?: number;
   /** Seconds the server asked us to wait. */
   readonly retryAfterSeconds?: number;
   readonly [key: string]: unknown;

@@ -54,9 +54,20 @@ export interface RegistryClientOptions {
   /** Finds the places to ask for a registry; without it the registry itself. */
   readonly hosts?: HostsSource;
   readonly retry?: Partial<RetryPolicy>;
+  /**
+   * Streams of all blobs together, as far as there are not more blobs: 1 to
+   * 64, 8 by default. A large blob is fetched by several when that is faster;
+   * with 1 never.
+   */
+  readonly maxStreams?: number;
+  /**
+   * Bytes a second of all blobs together, 1024 at least. What sockets buffer
+   * (below 1 MiB each) may come on top once.
+   */
+  readonly limitRate?: number;
   /** Told before each wait, unless the call has its own `onRetry`. */
   readonly onRetry?: (event: RetryEvent) => void;
-  /** Told each of a registry's own warnings, and each mirror that is passed over, once. */
+  /** Told each of a registry's own warnings, each mirror that is passed over, and each registry that is slow to answer, once. */
   readonly onWarning?: (warning: RegistryWarning) => void;
   /** A body that stays below the floor for this long counts as broken. Default 30 s. */
   readonly stallMs?: number;

@@ -4,6 +4,7 @@
  */
 import type { LookupFunction } from "node:net";
 import type { Digest } from "../../store/digest.js";
+import { TpullError } from "../../store/errors.js";
 import { Auth } from "./auth.js";
 import type { BlobAddress } from "./blob-errors.js";
 import { streamBlob } from "./blob.js";
@@ -15,6 +16,7 @@ import type {
   RegistryClientOptions,
 } from "./client-types.js";
 import { Http } from "./http.js";
+import { Link } from "./link.js";
 import type { Descriptor } from "./manifest.js";
 import {
   fetchManifest,
@@ -24,6 +26,7 @@ import {
 } from "./manifests.js";
 import { Places, type PassedOver } from "./places.js";
 import type { PasswordCredential, Proof } from "./prove.js";
+import { RateLimiter } from "./rate-limiter.js";
 import { DEFAULT_RETRY_POLICY, type Retry } from "./retry.js";
 import { distrust } from "./route.js";
 import { Session, type Repository } from "./session.js";
@@ -34,7 +37,15 @@ import { RegistryWarnings } from "./warnings.js";
 
 export type * from "./client-types.js";
 
-/** Makes a client; it connects to nothing before it is asked. */
+/** What registries and their storage take from one client without complaint. */
+const DEFAULT_MAX_STREAMS = 8;
+/** People are told when an answer takes so long. Milliseconds. */
+const SLOW_MS = 10_000;
+
+/**
+ * Makes a client; it connects to nothing before it is asked.
+ * @throws TpullError `OPTION_INVALID`
+ */
 export function createRegistryClient(
   options: RegistryClientOptions = {},
 ): RegistryClient {
@@ -51,20 +62,29 @@ class Client implements RegistryClient {
   readonly #session: Session;
 
   constructor(options: RegistryClientOptions) {
+    checkOptions(options);
     this.#onRetry = options.onRetry;
     this.#life = joinSignals(this.#closing.signal, options.signal);
     const policy = { ...DEFAULT_RETRY_POLICY, ...options.retry };
     const connectTimeoutMs = options.connectTimeoutMs ?? 15_000;
+    const headersTimeoutMs = options.headersTimeoutMs ?? 60_000;
     this.#http = new Http({
       userAgent: options.userAgent ?? "tpull",
       connectTimeoutMs,
-      headersTimeoutMs: options.headersTimeoutMs ?? 60_000,
+      headersTimeoutMs,
       stallMs: options.stallMs ?? 30_000,
       floorBytesPerSecond: options.floorBytesPerSecond,
       now: policy.now,
       network: options.network ?? {},
     });
     this.#lookup = options.network?.lookup;
+    const limiter =
+      options.limitRate === undefined
+        ? undefined
+        : new RateLimiter(options.limitRate, {
+            now: () => performance.now(),
+            sleep: policy.sleep,
+          });
     this.#session = new Session({
       http: this.#http,
       places: new Places({
@@ -88,6 +108,8 @@ class Client implements RegistryClient {
       warnings: new RegistryWarnings(options.onWarning),
       policy,
       lookup: this.#lookup,
+      link: new Link(options.maxStreams ?? DEFAULT_MAX_STREAMS, limiter),
+      slowMs: Math.min(SLOW_MS, headersTimeoutMs / 2),
     });
   }
 
@@ -242,6 +264,27 @@ class Client implements RegistryClient {
     const tell = options.onRetry ?? this.#onRetry;
     const about = digest === undefined ? {} : { digest };
     return (retry, host) => tell?.({ host, ...about, ...retry });
+  }
+}
+
+function checkOptions({ maxStreams, limitRate }: RegistryClientOptions): void {
+  if (
+    maxStreams !== undefined &&
+    !(Number.isInteger(maxStreams) && maxStreams >= 1 && maxStreams <= 64)
+  ) {
+    throw new TpullError(
+      "OPTION_INVALID",
+      `maxStreams is a whole number from 1 to 64, not ${maxStreams}`,
+    );
+  }
+  if (
+    limitRate !== undefined &&
+    !(Number.isFinite(limitRate) && limitRate >= 1024)
+  ) {
+    throw new TpullError(
+      "OPTION_INVALID",
+      `limitRate is a number of bytes a second of at least 1024, not ${limitRate}`,
+    );
   }
 }
 

@@ -16,6 +16,8 @@ export interface RetryPolicy {
   readonly maxMs: number;
   /** Longest wait a server's `Retry-After` can impose. Milliseconds. */
   readonly retryAfterCapMs: number;
+  /** Time that tries without an answer may take together; waits between them do not count. Milliseconds. */
+  readonly silenceMs: number;
   /** Bytes of a body that count as progress and refill the retries. */
   readonly progressBytes: number;
   /** Milliseconds since the epoch. */
@@ -31,6 +33,7 @@ export const DEFAULT_RETRY_POLICY: RetryPolicy = {
   baseMs: 500,
   maxMs: 15_000,
   retryAfterCapMs: 60_000,
+  silenceMs: 100_000,
   progressBytes: 64 * 1024,
   now: Date.now,
   sleep,
@@ -49,6 +52,7 @@ export interface Retry {
 export class RetryBudget {
   readonly #policy: RetryPolicy;
   #used = 0;
+  #silentMs = 0;
   #bytesSinceRefill = 0;
   #total = 0;
 
@@ -67,6 +71,7 @@ export class RetryBudget {
     if (this.#bytesSinceRefill < this.#policy.progressBytes) return;
     this.#bytesSinceRefill = 0;
     this.#used = 0;
+    this.#silentMs = 0;
   }
 
   /** Decides about a failure; `undefined` means that it is final. */
@@ -74,6 +79,8 @@ export class RetryBudget {
     const policy = this.#policy;
     if (!isTpullError(error) || !error.retryable) return undefined;
     if (this.#used >= policy.retries) return undefined;
+    this.#silentMs += error.details.unansweredMs ?? 0;
+    if (this.#silentMs >= policy.silenceMs) return undefined;
     const attempt = ++this.#used;
     this.#total += 1;
     const backoff = Math.min(
@@ -90,42 +97,6 @@ export class RetryBudget {
         ? ` (it asked to wait ${Math.round(asked / 1000)} s, waiting ${Math.round(delayMs / 1000)} s)`
         : "";
     return { attempt, delayMs, reason: error.message + capped };
-  }
-}
-
-/**
- * Hosts that asked to be left alone for a while. Every request to such a host
- * waits, not only the one that was refused.
- */
-export class HostPauses {
-  readonly #policy: RetryPolicy;
-  readonly #until = new Map<string, number>();
-
-  constructor(policy: RetryPolicy) {
-    this.#policy = policy;
-  }
-
-  /** Keeps all requests to `host` back for so long; a longer pause is not shortened. */
-  pause(host: string, milliseconds: number): void {
-    const until = this.#policy.now() + milliseconds;
-    if (until > (this.#until.get(host) ?? 0)) this.#until.set(host, until);
-  }
-
-  /**
-   * Resolves when `host` may be asked.
-   * @throws TpullError `ABORTED`
-   */
-  async ready(host: string, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      const until = this.#until.get(host);
-      if (until === undefined) return;
-      const wait = until - this.#policy.now();
-      if (wait <= 0) {
-        this.#until.delete(host);
-        return;
-      }
-      await this.#policy.sleep(wait, signal);
-    }
   }
 }
 

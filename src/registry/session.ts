@@ -8,6 +8,7 @@ import { abortedError, isTpullError, TpullError } from "../../store/errors.js";
 import type { Auth, Authorization, Target } from "./auth.js";
 import { Body } from "./body.js";
 import { parseChallenges } from "./challenge.js";
+import { CoolDowns, isHostDown } from "./cool-down.js";
 import type { Endpoint } from "./endpoint.js";
 import {
   ANONYMOUS,
@@ -19,14 +20,10 @@ import {
 import { headerValues } from "./headers.js";
 import { foreignAuthorization } from "./foreign-token.js";
 import type { Http, HttpRequest, HttpResponse } from "./http.js";
+import type { Link } from "./link.js";
 import type { Places } from "./places.js";
 import { secretsOf } from "./redact.js";
-import {
-  HostPauses,
-  RetryBudget,
-  type Retry,
-  type RetryPolicy,
-} from "./retry.js";
+import { RetryBudget, type Retry, type RetryPolicy } from "./retry.js";
 import { apiUrl } from "./scheme.js";
 import type { RegistryWarnings } from "./warnings.js";
 
@@ -68,11 +65,14 @@ export interface RetryScope {
 export interface SessionOptions {
   readonly http: Http;
   readonly places: Places;
+  readonly link: Link;
   readonly auth: Auth;
   readonly warnings: RegistryWarnings;
   readonly policy: RetryPolicy;
   /** Resolves names of token servers instead of the system. */
   readonly lookup?: LookupFunction | undefined;
+  /** People are told when an answer takes so long. Milliseconds. */
+  readonly slowMs: number;
 }
 
 /** One question may be sent: bare, with a token, with a wider or newer one. */
@@ -84,16 +84,18 @@ const REPOSITORY =
 export class Session {
   readonly policy: RetryPolicy;
   readonly places: Places;
+  readonly link: Link;
   /** Hosts that have answered a range with something else; blobs are asked for whole there. */
   readonly withoutRanges: Set<string> = new Set();
   readonly #options: SessionOptions;
-  readonly #pauses: HostPauses;
+  readonly #coolDowns: CoolDowns;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.policy = options.policy;
     this.places = options.places;
-    this.#pauses = new HostPauses(options.policy);
+    this.link = options.link;
+    this.#coolDowns = new CoolDowns(options.policy);
   }
 
   /**
@@ -102,7 +104,6 @@ export class Session {
    *   `ABORTED`, and what the token flow throws
    */
   async send(ask: Ask): Promise<Reply> {
-    const { auth } = this.#options;
     const { endpoint, repository, signal } = ask;
     if (!REPOSITORY.test(repository)) {
       throw new TpullError(
@@ -110,7 +111,21 @@ export class Session {
         `${JSON.stringify(repository)} is not a repository's name`,
       );
     }
-    await this.#pauses.ready(endpoint.host, signal);
+    const turn = await this.#coolDowns.enter(endpoint.host, signal);
+    const begun = this.policy.now();
+    try {
+      const reply = await this.#converse(ask);
+      turn.answered();
+      return reply;
+    } catch (error) {
+      turn.failed(error);
+      throw unanswered(error, this.policy.now() - begun);
+    }
+  }
+
+  async #converse(ask: Ask): Promise<Reply> {
+    const { auth } = this.#options;
+    const { endpoint, repository, signal } = ask;
     const target: Target = { endpoint, repository };
     const request: HttpRequest = {
       method: ask.method,
@@ -206,10 +221,19 @@ export class Session {
     if (scope.signal.aborted) throw abortedError();
     const retry = budget.next(error);
     if (retry === undefined) throw afterRetries(error, budget.total);
-    const asked = (error as TpullError).details.retryAfterSeconds;
-    if (asked !== undefined) this.#pauses.pause(scope.host, retry.delayMs);
+    if (concernsHost(error as TpullError)) {
+      this.#coolDowns.pause(scope.host, retry.delayMs);
+    }
     scope.onRetry(retry);
     await this.policy.sleep(retry.delayMs, scope.signal);
+  }
+
+  /** Leaves a host alone where a failure gives reason to, without another try by whom it met. */
+  spare(host: string, error: unknown): void {
+    const retry = new RetryBudget(this.policy).next(error);
+    if (retry !== undefined && concernsHost(error as TpullError)) {
+      this.#coolDowns.pause(host, retry.delayMs);
+    }
   }
 
   /** Does work until it succeeds or its retries are used up. */
@@ -234,13 +258,17 @@ export class Session {
     authorization: Pick<Authorization, "header" | "identity"> | undefined,
     home: string,
   ): Promise<Reply> {
-    const { http, warnings } = this.#options;
+    const { http, warnings, slowMs } = this.#options;
     const header = authorization?.header;
-    const response = await http.request({ ...request, authorization: header });
+    const { host } = ask.endpoint;
+    const slow = setTimeout(() => warnings.slow(host, slowMs / 1000), slowMs);
+    const response = await http
+      .request({ ...request, authorization: header })
+      .finally(() => clearTimeout(slow));
     const redirected = response.url.origin !== home;
     const secrets = secretsOf(response.url, header);
     if (!redirected) {
-      warnings.show(ask.endpoint.host, response.headers, secrets);
+      warnings.show(host, response.headers, secrets);
     }
     return {
       ...response,
@@ -250,6 +278,17 @@ export class Session {
       secrets,
     };
   }
+}
+
+/** Whether a failure is a reason to leave the host alone, and not only to repeat the request. */
+function concernsHost(error: TpullError): boolean {
+  const { status, retryAfterSeconds } = error.details;
+  return (
+    status === 429 ||
+    status === 503 ||
+    retryAfterSeconds !== undefined ||
+    isHostDown(error)
+  );
 }
 
 /** The last failure, saying that it was not the first. */
@@ -265,4 +304,11 @@ function afterRetries(error: unknown, retries: number): unknown {
       details: { ...error.details, attempts: retries + 1 },
     },
   );
+}
+
+/** The failure with how long the answer was waited for, for whoever decides about another try. */
+function unanswered(error: unknown, milliseconds: number): unknown {
+  return isTpullError(error) && error.code === "NETWORK_TIMEOUT"
+    ? error.with({ unansweredMs: milliseconds })
+    : error;
 }

@@ -1,4 +1,8 @@
-/** The registry's own warnings to its users: `Warning: 299 - "…"` (distribution spec, "Warnings"). */
+/**
+ * What people should know of a registry though nothing has failed: its own
+ * warnings (`Warning: 299 - "…"`, distribution spec, "Warnings"), and that it
+ * keeps them waiting.
+ */
 import { headerValues, type ResponseHeaders } from "./headers.js";
 import { scrub, serverWords } from "./redact.js";
 
@@ -16,6 +20,7 @@ export interface RegistryWarning {
 export class RegistryWarnings {
   readonly #onWarning: ((warning: RegistryWarning) => void) | undefined;
   readonly #shown = new Map<string, Set<string>>();
+  readonly #slow = new Set<string>();
 
   constructor(onWarning: ((warning: RegistryWarning) => void) | undefined) {
     this.#onWarning = onWarning;
@@ -43,6 +48,16 @@ export class RegistryWarnings {
         message: `${registry} says: ${message}`,
       });
     }
+  }
+
+  /** Says that a registry has not answered for so long; once of each. */
+  slow(registry: string, seconds: number): void {
+    if (this.#slow.has(registry)) return;
+    this.#slow.add(registry);
+    this.#onWarning?.({
+      code: "REGISTRY_SLOW",
+      message: `${registry} has not answered for ${seconds} s; still waiting`,
+    });
   }
 }
 

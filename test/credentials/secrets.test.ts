@@ -235,7 +235,11 @@ describe("log-ins", () => {
           "-c",
           'printf %s "$1" | "$2" "$3" login -u ann --password-stdin "$4"',
         ],
-        ...["sh", PASSWORD, process.execPath, TPULL, registry.host],
+        "sh",
+        PASSWORD,
+        process.execPath,
+        TPULL,
+        registry.host,
       ],
       { env: home.env },
     );

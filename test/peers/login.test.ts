@@ -110,7 +110,11 @@ describeWithPeers(
         [
           "-c",
           `printf %s "$1" | "$2" "$3" login -u ${USER} --password-stdin "$4"`,
-          ...["sh", password, process.execPath, TPULL, host],
+          "sh",
+          password,
+          process.execPath,
+          TPULL,
+          host,
         ],
         { env },
       );
@@ -193,7 +197,12 @@ describeWithPeers(
         await runOk(
           requirePeer("podman"),
           [
-            ...["login", "--tls-verify=false", "-u", USER, "-p", PASSWORD],
+            "login",
+            "--tls-verify=false",
+            "-u",
+            USER,
+            "-p",
+            PASSWORD,
             `${host}${path}`,
           ],
           { env: { ...env, XDG_RUNTIME_DIR: env.HOME } },
@@ -220,8 +229,11 @@ describeWithPeers(
         const copied = await run(
           requirePeer("skopeo"),
           [
-            ...["copy", "-q", "--src-tls-verify=false"],
-            ...[`docker://${image}`, `dir:${join(home, "copy")}`],
+            "copy",
+            "-q",
+            "--src-tls-verify=false",
+            `docker://${image}`,
+            `dir:${join(home, "copy")}`,
           ],
           { env },
         );

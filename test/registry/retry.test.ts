@@ -1,6 +1,6 @@
+import { CoolDowns } from "#src/registry/cool-down.js";
 import {
   DEFAULT_RETRY_POLICY,
-  HostPauses,
   RetryBudget,
   retryAfterSeconds,
   type RetryPolicy,
@@ -112,15 +112,15 @@ describe("a host that wants to be left alone", () => {
 
   test("a pause holds for its host only, and the longer one counts", async () => {
     const { time, retry } = fakeTime();
-    const pauses = new HostPauses(policy(retry));
+    const pauses = new CoolDowns(policy(retry));
     const { signal } = new AbortController();
     pauses.pause("a", 5000);
     pauses.pause("a", 1000);
-    await pauses.ready("b", signal);
+    await pauses.enter("b", signal);
     expect(time.slept).toEqual([]);
-    await pauses.ready("a", signal);
+    await pauses.enter("a", signal);
     expect(time.slept).toEqual([5000]);
-    await pauses.ready("a", signal);
+    await pauses.enter("a", signal);
     expect(time.slept).toEqual([5000]);
   });
 

@@ -9,7 +9,7 @@
  */
 
 /** A rate is measured over at least this long. Milliseconds. */
-const WINDOW_MS = 750;
+const WINDOW_MS = 600;
 /** New streams are not measured at once: they only get up to speed. */
 const SETTLE_MS = 250;
 /** While streams are on trial the rate is looked at this often: a clear yes need not wait. */
@@ -54,6 +54,8 @@ export class Flow {
   #bytes = 0;
   /** Bytes per millisecond in the last window. */
   #rate = 0;
+  /** Streams that made it. */
+  #measured = 1;
 
   /** @param maxStreams of all blobs together, as far as there are not more blobs */
   constructor(maxStreams: number) {
@@ -65,10 +67,14 @@ export class Flow {
     return this.#extra;
   }
 
+  /** All that there may be now, at least one. */
+  get streams(): number {
+    return Math.max(1, this.#blobs + this.#extra);
+  }
+
   /** Bytes a second of one stream, as measured last; 0 before that. */
   get streamRate(): number {
-    const streams = Math.max(1, this.#blobs + this.#extra);
-    return (this.#rate * 1000) / streams;
+    return (this.#rate * 1000) / this.#measured;
   }
 
   /** @returns whether it is time to {@link look} */
@@ -101,19 +107,21 @@ export class Flow {
       trial === undefined || this.#judge(trial, rate, elapsed, now);
     if (!settled) return;
     this.#restart(now);
-    if (trial === undefined) this.#rate = rate;
+    if (trial === undefined) this.#measure(rate);
     if (mayGrow && now >= this.#restUntil) this.#try();
   }
 
   /**
    * One of the added streams brings its first bytes.
-   * @param settleMs what it takes longer to get up to speed than a near one
+   * @param settleMs what it takes to get up to speed
    */
   started(now: number, settleMs: number): void {
     const trial = this.#trial;
     if (trial === undefined || trial.awaited === 0) return;
     trial.awaited -= 1;
-    if (trial.awaited === 0) this.#restart(now + SETTLE_MS + settleMs);
+    if (trial.awaited === 0) {
+      this.#restart(now + Math.max(SETTLE_MS, settleMs));
+    }
   }
 
   /**
@@ -141,10 +149,15 @@ export class Flow {
       this.#rest(now);
     } else {
       this.#end(this.#extra);
-      this.#rate = rate;
+      this.#measure(rate);
       this.#restMs = REST_MS;
     }
     return true;
+  }
+
+  #measure(rate: number): void {
+    this.#rate = rate;
+    this.#measured = this.streams;
   }
 
   /** Adds streams to see what they bring. */

@@ -5,6 +5,7 @@
  */
 import { isTpullError } from "../../store/errors.js";
 import { Flow } from "./flow.js";
+import type { PartRules } from "./segments.js";
 import type { RateLimiter } from "./rate-limiter.js";
 
 /** Bytes of all blobs that may wait for those before them. */
@@ -12,11 +13,17 @@ const MEMORY_BYTES = 64 * 1024 * 1024;
 /** Shortest part that is worth a request. */
 export const MIN_PART_BYTES: number = 1024 * 1024;
 /** A part takes one stream about so long: its request is then a small part of that. */
-const PART_SECONDS = 3;
+const PART_SECONDS = 2;
+/** Parts of a stream that the memory has room for: one that is done early waits for those before it. */
+const PARTS_PER_STREAM = 1.5;
+/** Towards the end they become as short as this, so that all streams end together. */
+const MIN_PART_SECONDS = 0.7;
+/** A stream that has so long to go is divided, at the cost of what is on its way in its connection. */
+const DIVIDE_SECONDS = 2;
 /** No further streams for a host that has failed, for so long. Milliseconds. */
 const HOST_REST_MS = 30_000;
-/** Round trips in which a stream gets up to speed. */
-const SETTLE_ROUND_TRIPS = 3;
+/** A stream gets up to speed in so many times what its answer took: both are a matter of round trips. */
+const SETTLE_ANSWERS = 1.5;
 const MAX_SETTLE_MS = 1500;
 /** Statuses by which a host says that it is asked too much. */
 const ENOUGH = new Set([429, 503]);
@@ -46,21 +53,24 @@ export class Link {
   #memory = MEMORY_BYTES;
 
   constructor(maxStreams: number, limiter: RateLimiter | undefined) {
-    this.#maxStreams = maxStreams;
     this.#flow = new Flow(maxStreams);
+    this.#maxStreams = maxStreams;
     this.limiter = limiter;
   }
 
-  /** How long the parts of a blob are. Bytes. */
-  get partBytes(): number {
-    const most = Math.floor(MEMORY_BYTES / this.#maxStreams);
-    const wanted = this.#flow.streamRate * PART_SECONDS;
-    return Math.min(most, Math.max(MIN_PART_BYTES, Math.floor(wanted)));
-  }
-
-  /** Shortest rest of a stream that is worth dividing: what it brings in a second. */
-  get worthDividing(): number {
-    return Math.max(2 * MIN_PART_BYTES, this.#flow.streamRate);
+  /** How a blob is divided now. */
+  get rules(): Omit<PartRules, "streams"> {
+    const rate = this.#flow.streamRate;
+    // Those that are given out now are still there when there are more streams.
+    const streams = Math.min(2 * this.#flow.streams, this.#maxStreams);
+    const most = MEMORY_BYTES / (streams * PARTS_PER_STREAM);
+    const within = (bytes: number): number =>
+      Math.floor(Math.min(most, Math.max(MIN_PART_BYTES, bytes)));
+    return {
+      partBytes: within(rate * PART_SECONDS),
+      minBytes: within(rate * MIN_PART_SECONDS),
+      worthDividing: Math.max(2 * MIN_PART_BYTES, rate * DIVIDE_SECONDS),
+    };
   }
 
   enter(blob: Splittable): void {
@@ -87,7 +97,7 @@ export class Link {
 
   /** A stream that was granted brings its first bytes. */
   started(answerMs: number): void {
-    const settleMs = Math.min(MAX_SETTLE_MS, answerMs * SETTLE_ROUND_TRIPS);
+    const settleMs = Math.min(MAX_SETTLE_MS, answerMs * SETTLE_ANSWERS);
     this.#flow.started(performance.now(), settleMs);
   }
 
@@ -120,11 +130,14 @@ export class Link {
     this.#split.add(digest);
   }
 
-  /** Takes memory for bytes that come before their turn. @returns whether there was enough */
-  reserve(bytes: number): boolean {
-    if (bytes > this.#memory) return false;
+  /** Whether so many bytes may come before their turn. */
+  hasRoom(bytes: number): boolean {
+    return bytes <= this.#memory;
+  }
+
+  /** Takes memory for bytes that come before their turn. */
+  reserve(bytes: number): void {
     this.#memory -= bytes;
-    return true;
   }
 
   release(bytes: number): void {

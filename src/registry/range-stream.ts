@@ -239,6 +239,7 @@ export class RangeStream {
     this.#offset = next;
     this.#budget.progress(length);
     this.#request.onReceived(reply.ask.endpoint.host, length);
+    this.#session.link.received(length);
   }
 
   /** Looks at where a body ended without an error. */

@@ -29,8 +29,12 @@ export interface Inbox {
 }
 
 export interface PartRules {
-  /** Length of a part. */
+  /** Length of a part at most. */
   readonly partBytes: number;
+  /** Length of a part at least. */
+  readonly minBytes: number;
+  /** Streams that there may be. */
+  readonly streams: number;
   /** What a stream has left must be as much, to be divided. */
   readonly worthDividing: number;
 }
@@ -67,18 +71,22 @@ export class Segments {
   }
 
   /** Something for one more stream to do; `undefined` when there is nothing worth a request. */
-  next({ partBytes, worthDividing }: PartRules): Segment | undefined {
+  next(rules: PartRules): Segment | undefined {
     const idle = this.list.find(
       ({ stream, isDone }) => stream === undefined && !isDone,
     );
     if (idle !== undefined) return idle;
-    if (this.#frontier < this.#to) {
-      const rest = this.#to - this.#frontier;
-      // A second stream goes on to the end, should it stay alone.
-      const length = rest < partBytes * 1.5 ? rest : partBytes;
-      return this.#append(this.#frontier + length);
-    }
-    return this.#divide(partBytes, worthDividing);
+    return this.#frontier < this.#to
+      ? this.#append(this.#frontier + this.#lengthOfNext(rules))
+      : this.#divide(rules);
+  }
+
+  /** Shorter towards the end, so that all streams come to theirs at about the same time. */
+  #lengthOfNext({ partBytes, minBytes, streams }: PartRules): number {
+    const rest = this.#to - this.#frontier;
+    const share = Math.max(minBytes, Math.ceil(rest / streams));
+    const length = Math.min(partBytes, share);
+    return rest - length < minBytes ? rest : length;
   }
 
   /** Takes back a segment of which nothing has come, if the one before can bring it. */
@@ -96,7 +104,7 @@ export class Segments {
   }
 
   /** Gives part of the longest rest to another stream. */
-  #divide(partBytes: number, worthDividing: number): Segment | undefined {
+  #divide(rules: PartRules): Segment | undefined {
     let victim: Segment | undefined;
     for (const candidate of this.list) {
       if (candidate.stream === undefined) continue;
@@ -104,9 +112,11 @@ export class Segments {
         victim === undefined || restOf(candidate) > restOf(victim);
       if (isLonger) victim = candidate;
     }
-    if (victim === undefined || restOf(victim) < worthDividing)
+    if (victim === undefined || restOf(victim) < rules.worthDividing) {
       return undefined;
-    const kept = Math.min(partBytes, Math.floor(restOf(victim) / 2));
+    }
+    const half = Math.floor(restOf(victim) / 2);
+    const kept = Math.min(rules.partBytes, half);
     const cut = victim.offset + kept;
     const { end } = victim;
     victim.stream?.cut(cut);
@@ -115,10 +125,9 @@ export class Segments {
     this.list.splice(this.list.indexOf(victim) + 1, 0, segment);
     // The second stream goes on to the end, should it stay alone; of further
     // ones each takes a part, and its connection is good for the next.
-    const isLast = end === this.#to && end === this.#frontier;
-    if (isLast && this.running > 1 && end - cut > partBytes * 1.5) {
-      segment.end = cut + partBytes;
-      this.#frontier = segment.end;
+    if (end === this.#to && this.running > 1) {
+      this.#frontier = cut;
+      segment.end = this.#frontier += this.#lengthOfNext(rules);
     }
     return segment;
   }

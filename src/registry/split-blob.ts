@@ -79,7 +79,7 @@ export class SplitBlob implements Splittable {
     const share = (this.#waitedMs + waiting) / (now - this.#countedSince);
     return (
       share >= WAITING_SHARE &&
-      this.remaining >= 2 * link.worthDividing &&
+      this.remaining >= 2 * link.rules.worthDividing &&
       link.maySplit(stream.host)
     );
   }
@@ -171,23 +171,18 @@ export class SplitBlob implements Splittable {
 
   #startExtra(): boolean {
     const { link } = this.#session;
-    const { partBytes, worthDividing } = link;
-    if (!link.reserve(partBytes)) return false;
-    const segment = this.#segments.next({ partBytes, worthDividing });
-    if (segment === undefined) {
-      link.release(partBytes);
-      return false;
-    }
+    const { rules } = link;
+    if (!link.hasRoom(rules.partBytes)) return false;
+    const streams = 1 + this.#granted;
+    const segment = this.#segments.next({ ...rules, streams });
+    if (segment === undefined) return false;
     link.noteSplit(this.#request.blob.digest);
     // One that was given up may hold bytes that it has brought before.
-    if (segment.inbox !== undefined) link.release(partBytes);
-    segment.inbox ??= {
-      chunks: [],
-      bytes: 0,
-      limit: partBytes,
-      joins: [],
-      wake: undefined,
-    };
+    if (segment.inbox === undefined) {
+      const limit = Math.min(rules.partBytes, segment.end - segment.offset);
+      link.reserve(limit);
+      segment.inbox = newInbox(limit);
+    }
     segment.stream = this.#open(segment, true);
     void this.#bring(segment, segment.inbox, segment.stream);
     return true;
@@ -249,6 +244,10 @@ export class SplitBlob implements Splittable {
     this.#wakeReader?.();
     this.#wakeReader = undefined;
   }
+}
+
+function newInbox(limit: number): Inbox {
+  return { chunks: [], bytes: 0, limit, joins: [], wake: undefined };
 }
 
 /** The next chunk that has arrived, after the changes of connection before it. */

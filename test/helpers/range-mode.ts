@@ -22,19 +22,20 @@ export type RangeMode =
   /** 416 that names no size. */
   | "refused-silently";
 
-/** Answers a request for a blob, or for its end. */
+/** Answers a request for a blob, or for a part of it. */
 export function answerRange(
   bytes: Buffer,
   header: string | undefined,
   mode: RangeMode,
 ): Answer {
   const type = { "content-type": "application/octet-stream" };
-  const asked = /^bytes=(\d+)-$/.exec(header ?? "")?.[1];
-  if (asked === undefined || mode === "off") {
+  const asked = /^bytes=(\d+)-(\d*)$/.exec(header ?? "");
+  if (asked === null || mode === "off") {
     return { status: 200, headers: type, body: bytes };
   }
-  const start = Number(asked);
+  const start = Number(asked[1]);
   const size = bytes.length;
+  const end = asked[2] === "" ? size : Math.min(size, Number(asked[2]) + 1);
   if (start >= size || mode.startsWith("refused")) {
     const silent = mode === "refused-silently";
     const range = { "content-range": `bytes */${size}` };
@@ -51,19 +52,19 @@ export function answerRange(
   });
   switch (mode) {
     case "wrong-start":
-      return part(start - 1, size, size);
+      return part(start - 1, end, size);
     case "wrong-total":
-      return part(start, size, size + 1);
+      return part(start, end, size + 1);
     case "capped":
-      return part(start, Math.min(size, start + 128 * 1024), size);
+      return part(start, Math.min(end, start + 128 * 1024), size);
     case "no-header":
-      return { ...part(start, size, size), headers: type };
+      return { ...part(start, end, size), headers: type };
     case "multipart":
       return {
-        ...part(start, size, size),
+        ...part(start, end, size),
         headers: { "content-type": "multipart/byteranges; boundary=x" },
       };
     default:
-      return part(start, size, size);
+      return part(start, end, size);
   }
 }

@@ -231,10 +231,8 @@ describe("log-ins", () => {
     const { stdout, stderr } = await run(
       "/bin/sh",
       [
-        ...[
-          "-c",
-          'printf %s "$1" | "$2" "$3" login -u ann --password-stdin "$4"',
-        ],
+        "-c",
+        'printf %s "$1" | "$2" "$3" login -u ann --password-stdin "$4"',
         "sh",
         PASSWORD,
         process.execPath,

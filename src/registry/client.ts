@@ -75,6 +75,7 @@ class Client implements RegistryClient {
       stallMs: options.stallMs ?? 30_000,
       floorBytesPerSecond: options.floorBytesPerSecond,
       now: policy.now,
+      profileFor: (url) => this.#session.places.profileFor(url),
       network: options.network ?? {},
     });
     this.#lookup = options.network?.lookup;

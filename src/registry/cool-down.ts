@@ -7,7 +7,7 @@
  */
 import { isTpullError } from "../../store/errors.js";
 import type { RetryPolicy } from "./retry.js";
-import { HEADERS_TIMEOUT } from "./network-errors.js";
+import { HEADERS_TIMEOUT } from "./failure-kinds.js";
 import { abortable } from "./signals.js";
 
 /** Failures to connect: they say something about the host, not about the request. */

@@ -178,6 +178,20 @@ export class Places {
     this.#options.onPassedOver(passed);
   }
 
+  /**
+   * How to connect to a host that a registry sent us to (a token server, the
+   * target of a redirect): as its own configuration says, if it has one. On
+   * this machine nothing is configured that a foreign host may make use of.
+   */
+  async profileFor(url: URL): Promise<ConnectionProfile | undefined> {
+    if (this.#options.hosts === undefined || isLoopbackHost(url.hostname)) {
+      return undefined;
+    }
+    const hosts = await this.#hosts(url.host).catch(() => []);
+    return hosts.find((host) => new URL(host.url).host === url.host)
+      ?.connection;
+  }
+
   /** The mirrors of a registry that were left out. */
   passedOver(registry: string): PassedOver[] {
     return [...this.#passedOver.values()].filter(

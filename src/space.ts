@@ -24,8 +24,8 @@ import { type ChainId, type Store, TpullError } from "../store/index.js";
 export const DISK_PER_BLOB_BYTE = 4;
 /** Part of the compressed size that a layer takes in any case. */
 const CERTAIN_SHARE = 0.9;
-/** The files and directories that the store itself makes for a layer, without those of the layer. */
-const CERTAIN_INODES = 10;
+/** Files and directories that the store itself makes for any layer, whatever is in it. */
+const CERTAIN_INODES = 9;
 /** Blob bytes for each file, as a cautious guess: in Debian's images it is twice that. */
 const BLOB_BYTES_PER_INODE = 4096;
 

@@ -192,3 +192,57 @@ docker.io/library/redis:latest
     expect(err).toContain("tpull: nope: manifest unknown (NOT_FOUND)\n");
   });
 });
+
+describe("several platforms of an image", () => {
+  const about = { image: "nginx", target: "linux/s390x" };
+
+  it("have a block each, with the platform in it", () => {
+    const { feed, seen } = setUp([]);
+    const result = nginx.result();
+    if (result.type !== "result") throw new Error("no result");
+    const other = { ...result.result, target: "linux/s390x" };
+    feed(
+      { ...nginx.resolve(), target: "linux/amd64" } as PullEvent,
+      { ...nginx.resolve(), ...about } as PullEvent,
+      { ...result, ...about, result: other },
+    );
+    expect(seen.out).toBe("");
+    feed({ ...result, target: "linux/amd64" });
+    expect(seen.out).toBe(`${END}Platform: linux/s390x\n${END}`);
+  });
+
+  it("are named in their failures", () => {
+    const { feed, seen } = setUp([]);
+    feed({ ...nginx.error("gone"), ...about } as PullEvent);
+    expect(seen.err).toBe(
+      "tpull: nginx: linux/s390x: gone (NOT_FOUND)\n  hint: Check the tag.\n",
+    );
+  });
+});
+
+describe("the pulls that are left", () => {
+  const limit = (remaining: number): PullEvent => ({
+    type: "ratelimit",
+    registry: "docker.io",
+    limit: 100,
+    remaining,
+    windowSeconds: 21_600,
+    source: "192.0.2.7",
+  });
+
+  test.each(["plain", "none"] as const)("are told when few: %s", (detail) => {
+    const { feed, seen } = setUp([], detail);
+    feed(limit(20));
+    expect(seen.both).toBe("");
+    feed(limit(19));
+    expect(seen.err).toBe(
+      "tpull: docker.io: 19 of 100 pulls in 6 h are left for 192.0.2.7\n",
+    );
+  });
+
+  it("are no matter for --quiet", () => {
+    const { feed, seen } = setUp([], "quiet");
+    feed(limit(0));
+    expect(seen.both).toBe("");
+  });
+});

@@ -98,8 +98,7 @@ export class ImagePull {
     received: ByteCount,
   ): Pick<PullResult, "bytesFetched" | "bytesBySource" | "passedOver"> {
     const { registry } = this.#reference;
-    // Several items share what was read to find them: the first to end counts it.
-    if (this.#item.received) received.take(this.#item.received);
+    if (this.#item.search) received.take(this.#item.search.received);
     return {
       bytesFetched: received.total,
       bytesBySource: received.toJSON(),

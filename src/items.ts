@@ -41,10 +41,16 @@ export interface Item {
   readonly fromIndex?: true;
   /** What the reference stands for, where that has been asked already. */
   readonly top?: Top;
-  /** What came from the network when that was asked; whoever takes it counts it. */
-  readonly received?: ByteCount;
+  /** What finding the items of a reference took. They share it: the first to end counts it. */
+  readonly search?: Search;
   /** The image of `top` that this is. */
   readonly entry?: Descriptor;
+}
+
+export interface Search {
+  readonly received: ByteCount;
+  /** Manifests and indexes that were asked for. */
+  requests: number;
 }
 
 /** An item of which it is known that there is no such image. */
@@ -146,8 +152,12 @@ export async function expandPlatforms(
     return [{ text, platform, platformGiven: given }];
   }
   const reference = parseReference(text);
-  const received = new ByteCount();
-  const call = { ...context.call, onReceived: received.add };
+  const search: Search = { received: new ByteCount(), requests: 0 };
+  const onReceived = (host: string, bytes: number): void => {
+    search.requests += 1;
+    search.received.add(host, bytes);
+  };
+  const call = { ...context.call, onReceived };
   const items = await itemsAt(
     reference,
     { ...context, call },
@@ -155,7 +165,7 @@ export async function expandPlatforms(
     selection,
     onSkipped,
   );
-  return items.map((item) => ("error" in item ? item : { ...item, received }));
+  return items.map((item) => ("error" in item ? item : { ...item, search }));
 }
 
 async function itemsAt(

@@ -80,7 +80,7 @@ export async function resolveImage(
   let { document } = top;
   let manifestDigest = top.digest;
   let chosen = false;
-  let requests = 1;
+  let requests = context.top === undefined ? 1 : 0;
   const seen = new Set<Digest>([top.digest]);
   for (let depth = 1; document.kind === "index"; depth += 1) {
     if (depth > MAX_INDEX_DEPTH) throw tooDeep(image);

@@ -49,9 +49,16 @@ export async function draftImage(
   const { client } = context;
   const { target } = item;
   const received = new ByteCount();
-  if (item.received) received.take(item.received);
-  const call = { ...context.call, onReceived: received.add };
   let requests = 0;
+  if (item.search) {
+    received.take(item.search.received);
+    requests = item.search.requests;
+    item.search.requests = 0;
+  }
+  const isHub = reference.registry === DOCKER_HUB;
+  // Every GET of a manifest counts there, that of an index with one of its images.
+  const counted = isHub && requests > 0 ? 1 : 0;
+  const call = { ...context.call, onReceived: received.add };
   const stored = await storedUpToDate(item, reference, {
     store,
     client,
@@ -80,9 +87,9 @@ export async function draftImage(
         chainId,
         source: "present",
       })),
-      bytesToFetch: 0,
+      bytesToFetch: received.total,
       requests,
-      hubPulls: 0,
+      hubPulls: counted,
     };
     return { image, needed: [] };
   }
@@ -134,7 +141,7 @@ export async function draftImage(
       bytesToFetch: received.total,
       requests:
         requests + resolved.requests + (storedConfig === undefined ? 1 : 0),
-      hubPulls: reference.registry === DOCKER_HUB ? 1 : 0,
+      hubPulls: isHub ? 1 : 0,
     },
   };
 }

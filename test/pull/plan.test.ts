@@ -151,8 +151,14 @@ describe("a plan", () => {
       [`${repository}:1`, `linux/${MACHINE.architecture}`],
       [`${repository}:1`, "linux/s390x"],
     ]);
-    const { bytes } = await pulled(registry, [repository], options);
-    expect(made.bytesToFetch).toBe(bytes);
+    const first = await pulled(registry, [repository], options);
+    expect(made.bytesToFetch).toBe(first.bytes);
+    // The list of tags is asked for, too.
+    expect(made.requests).toBe(first.requests - 1);
+    const again = await plan([repository], options);
+    const second = await pulled(registry, [repository], options);
+    expect(again.bytesToFetch).toBe(second.bytes);
+    expect(again.requests).toBe(second.requests - 1);
   });
 
   it("has failures beside images, with the near tags and the platforms that there are", async () => {

@@ -30,7 +30,7 @@ export class KeptBlob {
   readonly #options: KeptBlobOptions;
   readonly #ranges: readonly ByteRange[];
   /** Bytes that have come and of which it is not decided whether to keep them. */
-  #held: { offset: number; chunk: Uint8Array }[] | undefined = [];
+  #held: { offset: number; chunk: Uint8Array }[] | undefined;
   #holding: NodeJS.Timeout | undefined;
   #fromDisk = 0;
 
@@ -38,6 +38,8 @@ export class KeptBlob {
     this.#options = options;
     this.#ranges = options.partial?.ranges ?? [];
     this.here = this.#ranges.reduce((sum, { from, to }) => sum + to - from, 0);
+    // What was interrupted once did not come fast.
+    this.#held = this.here === 0 ? [] : undefined;
   }
 
   /** Bytes that have been read from disk. */

@@ -22,7 +22,7 @@ const BIG = KILLS >= 50;
 /** Millions of bytes; of the small image, a thirtieth. */
 const SIZES = [160, 90, 60, 40, 25, 15, 8, 2];
 const SCALE = BIG ? 1e6 : 1e6 / 30;
-const RATE = BIG ? 20e6 : 6e6;
+const RATE = BIG ? 20e6 : 3e6;
 
 /** A layer of bytes that do not compress. */
 function noiseLayer(seed: number, bytes: number): LayerBlob {

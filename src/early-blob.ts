@@ -3,7 +3,10 @@ import { type BlobSource, placeOf } from "./layer-request.js";
 
 /** What the opener of an early blob passes on to the registry client. */
 export type EarlyHooks = Required<
-  Pick<BlobOptions, "signal" | "onReceived" | "onResume" | "onRetry">
+  Pick<
+    BlobOptions,
+    "signal" | "onAhead" | "onReceived" | "onResume" | "onRetry"
+  >
 >;
 
 /** Begins to fetch a blob. */
@@ -13,6 +16,7 @@ export type OpenBlob = (hooks: EarlyHooks) => AsyncIterable<Uint8Array>;
 export interface EarlyListener {
   /** The bytes come over more than one connection. */
   onResume(): void;
+  onAhead(offset: number, chunk: Uint8Array): void;
   onReceived(host: string, bytes: number): void;
   onRetry(retry: RetryEvent): void;
 }
@@ -37,6 +41,8 @@ export class EarlyBlob implements AsyncIterable<Uint8Array> {
     const chunks = open({
       signal: this.#stop.signal,
       onResume: () => this.#tell((listener) => listener.onResume()),
+      onAhead: (offset, chunk) =>
+        this.#tell((listener) => listener.onAhead(offset, chunk)),
       onReceived: (host, bytes) =>
         this.#tell((listener) => listener.onReceived(host, bytes)),
       onRetry: (retry) => this.#tell((listener) => listener.onRetry(retry)),

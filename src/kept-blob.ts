@@ -33,6 +33,8 @@ export class KeptBlob {
   #held: { offset: number; chunk: Uint8Array }[] | undefined;
   #holding: NodeJS.Timeout | undefined;
   #fromDisk = 0;
+  /** Chunks that were kept before their turn, by offset. */
+  readonly #ahead = new Map<number, number>();
 
   constructor(options: KeptBlobOptions) {
     this.#options = options;
@@ -96,9 +98,21 @@ export class KeptBlob {
     }
   }
 
+  /** Keeps bytes that several streams have brought before their turn. */
+  keepAhead(offset: number, chunk: Uint8Array): void {
+    const { partial, speed } = this.#options;
+    if (partial === undefined || speed.isFast === true) return;
+    this.#ahead.set(offset, chunk.length);
+    partial.keep(offset, chunk);
+  }
+
   #keep(offset: number, chunk: Uint8Array): void {
     const { partial, speed } = this.#options;
     if (partial === undefined) return;
+    if (this.#ahead.get(offset) === chunk.length) {
+      this.#ahead.delete(offset);
+      return;
+    }
     if (speed.isFast === true) this.#drop();
     else if (this.#held === undefined) partial.keep(offset, chunk);
     else {

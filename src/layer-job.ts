@@ -466,6 +466,7 @@ export class LayerJob {
     const { repository, descriptor } = this.#source;
     const { signal } = this.#audience;
     const hooks: EarlyListener = {
+      onAhead: (offset, chunk) => this.#kept?.keepAhead(offset, chunk),
       onResume: () => {
         this.#resumed = true;
       },

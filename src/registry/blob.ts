@@ -18,6 +18,8 @@ export interface BlobRequest extends Repository {
   readonly onReceived: (host: string, bytes: number) => void;
   /** Called when bytes from this offset on come from a connection that did not bring those before. */
   readonly onResume: (offset: number) => void;
+  /** Shown what arrives before its turn. */
+  readonly onAhead: (offset: number, chunk: Uint8Array) => void;
 }
 
 /**

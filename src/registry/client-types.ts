@@ -105,6 +105,11 @@ export interface BlobOptions extends CallOptions {
    * may then be the join's fault: it is worth one more try from byte 0.
    */
   readonly onResume?: ((offset: number) => void) | undefined;
+  /**
+   * Shown chunks that arrive before it is their turn in the stream, with their
+   * offset in the blob. The very same chunks come in the stream later.
+   */
+  readonly onAhead?: ((offset: number, chunk: Uint8Array) => void) | undefined;
 }
 
 /**

@@ -170,7 +170,7 @@ class Client implements RegistryClient {
     blob: BlobAddress,
     options: BlobOptions = {},
   ): AsyncIterable<Uint8Array> {
-    const { from = 0, to = blob.size, onResume } = options;
+    const { from = 0, to = blob.size, onResume, onAhead } = options;
     if (!Number.isInteger(from) || from < 0 || from > blob.size) {
       throw new RangeError(`from: ${from} is not within 0…${blob.size}`);
     }
@@ -187,6 +187,7 @@ class Client implements RegistryClient {
       onRetry: this.#teller(options, blob.digest),
       onReceived: receiver(options),
       onResume: (offset) => onResume?.(offset),
+      onAhead: (offset, chunk) => onAhead?.(offset, chunk),
     });
   }
 

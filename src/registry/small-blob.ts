@@ -13,7 +13,7 @@ export const MAX_SMALL_BLOB_BYTES: number = 8 * 1024 * 1024;
 
 export interface SmallBlobRequest extends Omit<
   BlobRequest,
-  "from" | "to" | "onResume"
+  "from" | "to" | "onAhead" | "onResume"
 > {
   readonly blob: Pick<Descriptor, "digest" | "size" | "data">;
 }
@@ -41,6 +41,7 @@ export async function fetchSmallBlob(
       from: 0,
       to: blob.size,
       onResume,
+      onAhead: () => undefined,
       onReceived: (host, length) => {
         hosts.add(host);
         request.onReceived(host, length);

@@ -18,7 +18,10 @@ const MAX_TROUBLES = 3;
 /** A reader that waits for the network for less of its time is not helped by more of it. */
 const WAITING_SHARE = 0.5;
 
-export type SplitRequest = Omit<RangeRequest, "extra">;
+export interface SplitRequest extends Omit<RangeRequest, "extra"> {
+  /** Shown what arrives before its turn. */
+  readonly onAhead: (offset: number, chunk: Uint8Array) => void;
+}
 
 export class SplitBlob implements Splittable {
   readonly #session: Session;
@@ -199,6 +202,7 @@ export class SplitBlob implements Splittable {
       for (;;) {
         const chunk = await stream.read();
         if (chunk === undefined) break;
+        this.#request.onAhead(segment.offset, chunk);
         segment.offset = stream.offset;
         inbox.chunks.push(chunk);
         inbox.bytes += chunk.length;

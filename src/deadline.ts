@@ -69,5 +69,6 @@ export class Deadline implements Disposable {
 }
 
 function seconds(milliseconds: number): string {
-  return `${Number((milliseconds / 1000).toFixed(1))} s`;
+  const whole = milliseconds / 1000;
+  return `${Number(whole < 1 ? whole.toPrecision(1) : whole.toFixed(1))} s`;
 }

@@ -17,6 +17,7 @@ import {
 import { contentType, headerValue, type ResponseHeaders } from "./headers.js";
 import { clientCertificateError, plainToTlsError } from "./network-errors.js";
 import { redactUrl, scrub, serverWords } from "./redact.js";
+import { parseRateLimit } from "./rate-limit.js";
 import { retryAfterSeconds } from "./retry.js";
 
 /** Error bodies are read this far. */
@@ -195,7 +196,7 @@ function explain(code: string, refusal: Refusal): Explanation {
       const wait = waitSeconds(refusal);
       return {
         summary: `${name}: too many requests for ${url.host}. ${sentence(identity)}`,
-        hint: `Try again ${wait === undefined ? "later" : `in ${wait} s`}; accounts often have a higher limit.`,
+        hint: `Try again ${wait === undefined ? "later" : `in ${duration(wait)}`}; ${limitOf(refusal)}accounts often have a higher limit.`,
       };
     }
     default:
@@ -266,6 +267,23 @@ function sentence({ credentials, user, problem }: Identity): string {
   }
   if (user === undefined) return "Sent credentials.";
   return `Sent the credentials of user ${serverWords(user, 80)}.`;
+}
+
+/** What the limit is, where the registry says it. */
+function limitOf({ headers }: Refusal): string {
+  const limit = parseRateLimit(headers);
+  if (limit === undefined) return "";
+  const { windowSeconds } = limit;
+  const window =
+    windowSeconds === undefined ? "" : ` in ${duration(windowSeconds)}`;
+  return `${limit.limit} pulls${window} are allowed, `;
+}
+
+/** Rounded up: nobody should come too early. */
+function duration(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7200) return `${Math.ceil(seconds / 60)} min`;
+  return `${Math.ceil(seconds / 3600)} h`;
 }
 
 function waitSeconds({ headers, now }: Refusal): number | undefined {

@@ -178,7 +178,7 @@ describe("a time limit", () => {
     const error = await failureOf(fetchManifest(name, { timeoutMs: 50 }));
     expect(error).toMatchObject({
       code: "TIMEOUT",
-      message: `${name}: not done after 0.1 s`,
+      message: `${name}: not done after 0.05 s`,
     });
     const list = tags(`${registry.host}/app`, { timeoutMs: 50 });
     expect((await failureOf(list.next())).code).toBe("TIMEOUT");

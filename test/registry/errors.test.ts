@@ -249,3 +249,27 @@ test("short strings are not secrets: they would blank out ordinary words", () =>
   expect(secretsOf(new URL("https://h.test/?n=1000"), "Basic abc")).toEqual([]);
   expect(scrub("aXbX", ["X"])).toBe("aREDACTEDbREDACTED");
 });
+
+describe("too many requests", () => {
+  test.each([
+    [{}, "Try again later; accounts often have a higher limit."],
+    [
+      { "retry-after": "30" },
+      "Try again in 30 s; accounts often have a higher limit.",
+    ],
+    [
+      {
+        "retry-after": "4000",
+        "ratelimit-limit": "100;w=21600",
+        "ratelimit-remaining": "0;w=21600",
+      },
+      "Try again in 67 min; 100 pulls in 6 h are allowed, accounts often have a higher limit.",
+    ],
+    [
+      { "ratelimit-limit": "100", "ratelimit-remaining": "0" },
+      "Try again later; 100 pulls are allowed, accounts often have a higher limit.",
+    ],
+  ])("%j: %s", (headers, hint) => {
+    expect(refuse(429, "", { headers }).hint).toBe(hint);
+  });
+});

@@ -191,7 +191,7 @@ describe("a host that wants to be left alone", () => {
       message: expect.stringMatching(
         /too many requests for 127\.0\.0\.1:\d+\. Sent no credentials\. .*reached your pull rate limit/,
       ),
-      hint: expect.stringContaining("in 3600 s"),
+      hint: expect.stringContaining("in 60 min"),
       details: {
         status: 429,
         retryAfterSeconds: 3600,

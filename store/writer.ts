@@ -223,7 +223,11 @@ class Writer implements StoreWriter {
   }
 
   partialBlob(digest: Digest, size: number): PartialBlob | undefined {
-    return this.#partials.open(digest, size);
+    try {
+      return this.#partials.open(digest, size);
+    } catch {
+      return undefined; // a pull does without
+    }
   }
 
   async removePartials(digests: Iterable<Digest>): Promise<void> {

@@ -32,7 +32,7 @@ export async function reserveSpace(
         [layout.staging, layout.overlayStaging].some((base) =>
           existsSync(layout.staged(base, chainId).directory),
         ),
-      makeRoom: () => session.makeRoom(),
+      makeRoom: (short) => session.makeRoom(short),
       onTight: (estimated, free) =>
         session.emit({
           type: "warning",

@@ -7,14 +7,17 @@ import {
   type StoreWriter,
   TpullError,
   isTpullError,
+  listPartials,
   openStore,
   privilege,
+  removePartials,
 } from "../store/index.js";
 import { defaultRoot } from "./default-root.js";
 import { EarlyBlobs } from "./early-blob.js";
 import { LayerJobs } from "./layer-jobs.js";
 import { type Selection, readSelection } from "./items.js";
 import { type RunOptions, RunSession } from "./run-session.js";
+import { freeSpace } from "./space.js";
 import { SpaceLedger } from "./space-ledger.js";
 import { Leftovers } from "./leftovers.js";
 
@@ -95,10 +98,17 @@ export class PullSession extends RunSession {
 
   /**
    * Removes what interrupted runs left: that is what beginning to write does
-   * first. A root in which tpull has never written is not touched.
+   * first, but for the parts of blobs, which go only if that is enough. A root
+   * in which tpull has never written is not touched.
    */
-  async makeRoom(): Promise<void> {
-    if (existsSync(this.store.layout.tpull)) await this.writer();
+  async makeRoom(shortBytes: number): Promise<void> {
+    const { root, layout } = this.store;
+    if (!existsSync(layout.tpull)) return;
+    const before = freeSpace(this.store).bytes;
+    await this.writer();
+    const short = shortBytes - (freeSpace(this.store).bytes - before);
+    const kept = listPartials(root).reduce((sum, { bytes }) => sum + bytes, 0);
+    if (short > 0 && kept >= short) await removePartials(root);
   }
 
   /** Something will be fetched: the workers start while the registry is asked. */

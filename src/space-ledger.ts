@@ -1,8 +1,9 @@
 /** Keeps account of the disk that the images of one run take, so that together they are not promised more than there is. */
-import type { ChainId, Store, TpullError } from "../store/index.js";
+import type { ChainId, Store } from "../store/index.js";
 import {
   type FreeSpace,
   type SizedLayer,
+  type SpaceNeed,
   certainNeed,
   estimateNeed,
   exceeds,
@@ -21,8 +22,11 @@ export interface Reservation {
 export interface SpaceHooks {
   /** Whether some of a layer is on the disk already. */
   readonly isBegun: (chainId: ChainId) => boolean;
-  /** Removes what interrupted runs left; called before a refusal only. */
-  readonly makeRoom: () => Promise<unknown>;
+  /**
+   * Removes what interrupted runs left; called before a refusal only.
+   * @param shortBytes how much is missing
+   */
+  readonly makeRoom: (shortBytes: number) => Promise<unknown>;
   /** Told what the estimate says, when there may be too little. */
   readonly onTight: (estimatedBytes: number, freeBytes: number) => void;
 }
@@ -52,10 +56,14 @@ export class SpaceLedger {
     layers: readonly SizedLayer[],
     { isBegun, makeRoom, onTight }: SpaceHooks,
   ): Promise<Reservation> {
-    if (this.#refusal(layers, isBegun) !== undefined) {
-      await this.#noteRoom(makeRoom);
-      const refusal = this.#refusal(layers, isBegun);
-      if (refusal !== undefined) throw refusal;
+    const first = this.#shortage(layers, isBegun);
+    if (first !== undefined) {
+      const { need, free } = first;
+      await this.#noteRoom(() => makeRoom(need.bytes - free.bytes));
+      const last = this.#shortage(layers, isBegun);
+      if (last !== undefined) {
+        throw notEnoughSpace(this.#root, last.need, last.free);
+      }
     }
     const free = this.#free();
     const estimate = estimateNeed(this.#together(layers));
@@ -74,17 +82,15 @@ export class SpaceLedger {
     return { settle: () => close(true), release: () => close(false) };
   }
 
-  #refusal(
+  #shortage(
     layers: readonly SizedLayer[],
     isBegun: SpaceHooks["isBegun"],
-  ): TpullError | undefined {
+  ): { need: SpaceNeed; free: FreeSpace } | undefined {
     const free = this.#free();
     // What another process is writing has taken its space, or some of it.
     const counted = layers.filter(({ chainId }) => !isBegun(chainId));
     const need = certainNeed(this.#together(counted), free);
-    return exceeds(need, free)
-      ? notEnoughSpace(this.#root, need, free)
-      : undefined;
+    return exceeds(need, free) ? { need, free } : undefined;
   }
 
   /** All that is to be written, with these layers. */

@@ -8,6 +8,7 @@ import {
   type Store,
   abortedError,
   isTpullError,
+  listPartials,
   openStore,
 } from "../../store/index.js";
 import { defaultRoot } from "../default-root.js";
@@ -110,6 +111,9 @@ function together(
   store: Store,
 ): Omit<Plan, "failures" | "rateLimits"> {
   const planned = new Map<ChainId, SizedLayer>();
+  const kept = new Map(
+    listPartials(store.root).map(({ digest, bytes }) => [digest, bytes]),
+  );
   /** Contents that will be there when a later layer could be copied from them. */
   const contents = new Set<string>();
   const images = drafts.map(({ image, needed }): PlannedImage => {
@@ -117,6 +121,7 @@ function together(
       ChainId,
       PlannedImage["layers"][number]["source"]
     >();
+    const keptBytes = new Map<ChainId, number>();
     let bytes = 0;
     let requests = 0;
     for (const layer of needed) {
@@ -133,7 +138,9 @@ function together(
       }
       contents.add(content);
       sources.set(chainId, "fetched");
-      bytes += size;
+      const here = Math.min(size, kept.get(digest) ?? 0);
+      if (here > 0) keptBytes.set(chainId, here);
+      bytes += size - here;
       requests += 1;
     }
     return {
@@ -141,6 +148,9 @@ function together(
       layers: image.layers.map((layer) => ({
         ...layer,
         source: sources.get(layer.chainId) ?? "present",
+        ...(keptBytes.has(layer.chainId) && {
+          keptBytes: keptBytes.get(layer.chainId) ?? 0,
+        }),
       })),
       bytesToFetch: image.bytesToFetch + bytes,
       requests: image.requests + requests,

@@ -19,6 +19,8 @@ export interface PlannedLayer {
   /** Bytes of the blob; absent where no manifest had to be read. */
   size?: number;
   source: PlannedSource;
+  /** Bytes of the blob that an interrupted pull has left here: the rest is fetched. */
+  keptBytes?: number;
 }
 
 export interface PlannedImage {

@@ -1,11 +1,13 @@
 // What a pull would do, said without doing it; and that the pull then does just that.
 import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { plan, pullAll } from "#src/index.js";
+import { openStore, plan, pullAll } from "#src/index.js";
+import type { Digest } from "#store/index.js";
 import { imageOf, indexOf, MACHINE } from "../helpers/image-builder.js";
 import { listing, newRoot, temporaryFolder } from "../store/support/roots.js";
-import { smallImage, smallLayer } from "./support/layers.js";
+import { bigLayer, smallImage, smallLayer } from "./support/layers.js";
 import {
   failureOf,
   IMPATIENT,
@@ -130,6 +132,23 @@ describe("a plan", () => {
     ]);
     const { bytes } = await pulled(registry, [name], { root });
     expect(made.bytesToFetch).toBe(bytes);
+  });
+
+  it("leaves out what an interrupted pull has kept", async () => {
+    const registry = await serve();
+    const root = await newRoot();
+    const [layer] = [bigLayer(1_000_000)];
+    const name = publish(registry, "app:1", imageOf([layer]));
+    const { layout } = await openStore(root);
+    const directory = layout.partialBlob(layer.digest as Digest);
+    await mkdir(directory, { recursive: true });
+    const bytes = (layer.data as Buffer).subarray(0, 300_000);
+    await writeFile(join(directory, "0"), bytes);
+    const made = await plan([name], { root });
+    expect(made.images[0]?.layers).toMatchObject([{ keptBytes: 300_000 }]);
+    const rest = layer.size - 300_000;
+    expect(made.bytesToFetch).toBeGreaterThan(rest);
+    expect(made.bytesToFetch).toBeLessThan(rest + 5000);
   });
 
   it("has an image for each platform and tag", async () => {

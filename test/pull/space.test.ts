@@ -1,5 +1,5 @@
 // Whether there is room, asked before anything is written.
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, test } from "vitest";
 import { SpaceLedger } from "#src/space-ledger.js";
@@ -9,7 +9,7 @@ import {
   type FreeSpace,
   type SizedLayer,
 } from "#src/space.js";
-import type { ChainId } from "#store/index.js";
+import type { ChainId, Digest } from "#store/index.js";
 import { openStore } from "#store/index.js";
 import { imageOf, layerOf } from "../helpers/image-builder.js";
 import { describeWithPeers } from "../helpers/peers.js";
@@ -219,6 +219,29 @@ describeWithPeers("a small disk", [], { root: true }, () => {
         image: name,
       }),
     );
+  });
+
+  it("gives up parts of blobs where that makes room, and not otherwise", async () => {
+    const registry = await serve();
+    const folder = await mounted("10m", 1000);
+    const root = join(folder, "root");
+    const small = publish(registry, "small:1", smallImage(["a"]));
+    await pulling(small, { root });
+    const { layout } = await openStore(root);
+    const directory = layout.partialBlob(`sha256:${"0".repeat(64)}` as Digest);
+    await mkdir(directory, { recursive: true });
+    // About 3.5 MB are left then, and 4.5 without the part.
+    await writeFile(join(directory, "0"), noise(1 * MB));
+    await writeFile(join(folder, "other"), noise(6 * MB));
+    const huge = layerOf(archive([file("huge", noise(6 * MB))]));
+    const large = publish(registry, "large:1", imageOf([huge]));
+    const refused = await pulling(large, { root });
+    expect(refused.failures[0]?.error.code).toBe("NOT_ENOUGH_SPACE");
+    expect(await readdir(directory)).toEqual(["0"]);
+    const fitting = layerOf(archive([file("fitting", noise(4.1 * MB))]));
+    const fits = publish(registry, "fits:1", imageOf([fitting]));
+    expect((await pulling(fits, { root })).failures).toEqual([]);
+    await expect(readdir(directory)).rejects.toThrow("ENOENT");
   });
 
   it("refuses where inodes are missing", async () => {

@@ -9,6 +9,8 @@ import type { Segment } from "./partial.js";
 const MAX_WAITING = 16 * 1024 * 1024;
 /** Chunks that one call writes. */
 const MAX_CHUNKS = 256;
+/** Segments that grow at the same time: a blob may come in several streams. */
+const MAX_OPEN = 16;
 /** What a power cut may cost of a blob. */
 const SYNC_BYTES = 16 * 1024 * 1024;
 const SYNC_MS = 5000;
@@ -60,7 +62,7 @@ export class PartialWriter {
   /** Too much was waiting: nothing is taken until the disk has caught up. */
   #behind = false;
   #running: Promise<void> | undefined;
-  #open: OpenSegment | undefined;
+  readonly #open: OpenSegment[] = [];
   #flushing: Promise<void> | undefined;
   #unflushed = 0;
   #flushedAt: number = performance.now();
@@ -99,7 +101,7 @@ export class PartialWriter {
     }
   }
 
-  /** Writes what is contiguous at the head of the queue. */
+  /** Writes the head of the queue, and what follows it in the blob. */
   async #writeSome(): Promise<void> {
     const [{ offset }] = this.#queue as [Piece];
     const opened = await this.#segment(offset);
@@ -109,63 +111,58 @@ export class PartialWriter {
     }
     const { segment, file } = opened;
     const pieces: Piece[] = [];
+    const others: Piece[] = [];
     let end = offset;
     for (const piece of this.#queue) {
-      if (piece.offset !== end || pieces.length === MAX_CHUNKS) break;
-      pieces.push(piece);
-      end += piece.chunk.length;
+      if (piece.offset !== end || pieces.length === MAX_CHUNKS) {
+        others.push(piece); // of another stream
+      } else {
+        pieces.push(piece);
+        end += piece.chunk.length;
+      }
     }
+    this.#queue = others;
     const { bytesWritten } = await file.writev(
       pieces.map(({ chunk }) => chunk),
     );
     segment.length += bytesWritten;
     this.#unflushed += bytesWritten;
-    this.#take(bytesWritten);
-    this.#flushNow(file);
-  }
-
-  /** Takes written bytes off the queue; of a piece that was written in part, the rest stays. */
-  #take(bytes: number): void {
-    this.#count(-bytes);
-    let left = bytes;
-    while (left > 0) {
-      const { offset, chunk } = this.#queue[0]!;
-      if (chunk.length > left) {
-        this.#queue[0] = { offset: offset + left, chunk: chunk.subarray(left) };
-        return;
-      }
-      left -= chunk.length;
-      this.#queue.shift();
-    }
+    this.#count(-bytesWritten);
+    this.#queue.unshift(...after(pieces, bytesWritten));
+    this.#flushNow();
   }
 
   async #segment(offset: number): Promise<OpenSegment | undefined> {
-    const { segment } = this.#open ?? {};
-    if (segment && segment.start + segment.length === offset) return this.#open;
-    await this.#closeFile();
-    this.#open = await this.#target.segmentAt(offset);
-    return this.#open;
+    const known = this.#open.find(
+      ({ segment }) => segment.start + segment.length === offset,
+    );
+    if (known !== undefined) return known;
+    if (this.#open.length === MAX_OPEN) await this.#closeFiles();
+    const opened = await this.#target.segmentAt(offset);
+    if (opened !== undefined) this.#open.push(opened);
+    return opened;
   }
 
-  #flushNow(file: FileHandle): void {
+  #flushNow(): void {
     const now = performance.now();
     const due =
       this.#unflushed >= SYNC_BYTES || now - this.#flushedAt >= SYNC_MS;
     if (!due || this.#flushing !== undefined) return;
     this.#unflushed = 0;
     this.#flushedAt = now;
+    const files = this.#open.map(({ file }) => file);
     this.#flushing = this.#share
-      .flush(() => file.datasync())
+      .flush(async () => {
+        for (const file of files) await file.datasync();
+      })
       .finally(() => {
         this.#flushing = undefined;
       });
   }
 
-  async #closeFile(): Promise<void> {
+  async #closeFiles(): Promise<void> {
     await this.#flushing;
-    const open = this.#open;
-    this.#open = undefined;
-    await open?.file.close();
+    for (const { file } of this.#open.splice(0)) await file.close();
   }
 
   #drop(): void {
@@ -177,7 +174,7 @@ export class PartialWriter {
   async close(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
     this.#over = true;
-    await this.#closeFile().catch(() => undefined);
+    await this.#closeFiles().catch(() => undefined);
   }
 
   /** Forgets what is queued. */
@@ -186,4 +183,15 @@ export class PartialWriter {
     await this.close();
     this.#drop();
   }
+}
+
+/** What is left of pieces when so many of their bytes are done. */
+function after(pieces: readonly Piece[], bytes: number): Piece[] {
+  let done = bytes;
+  return pieces.flatMap(({ offset, chunk }) => {
+    const here = Math.min(done, chunk.length);
+    done -= here;
+    if (here === chunk.length) return [];
+    return [{ offset: offset + here, chunk: chunk.subarray(here) }];
+  });
 }

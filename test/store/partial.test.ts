@@ -12,6 +12,7 @@ import {
 } from "node:fs/promises";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import {
   type ByteRange,
@@ -55,6 +56,10 @@ async function keep(
       await partial.close();
     }
   });
+}
+
+function sum(ranges: readonly ByteRange[]): number {
+  return ranges.reduce((bytes, { from, to }) => bytes + to - from, 0);
 }
 
 /** What a session finds. */
@@ -102,6 +107,25 @@ describe("a partial blob", () => {
       await partial.close();
     });
     expect(await found(root)).toEqual([{ from: 0, to: BLOB.length }]);
+  });
+
+  it("takes several streams at once", async () => {
+    const { root, directory } = await rootWithImage();
+    await writing(root, async (writer) => {
+      const partial = open(writer);
+      for (let at = 0; at < 100; at += 1) {
+        // More streams than files are open at a time.
+        for (let start = 0; start < BLOB.length; start += 100) {
+          const offset = start + at;
+          partial.keep(offset, BLOB.subarray(offset, offset + 1));
+        }
+        // Until the disk has them, so that each stream gets a file.
+        while (sum(partial.ranges) < (at + 1) * 30) await setImmediate();
+      }
+      await partial.close();
+    });
+    expect(await found(root)).toEqual([{ from: 0, to: BLOB.length }]);
+    expect(await readdir(directory)).toHaveLength(30);
   });
 
   it("may have holes and overlaps", async () => {

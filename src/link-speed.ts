@@ -5,7 +5,7 @@
 
 /** Bytes a second from which on a link is fast, and below which it is not any more. */
 const FAST = 64e6;
-const SLOW = 32e6;
+const SLOW = 56e6;
 /** A look is taken after so many bytes, or at the latest after so long. */
 const LOOK_BYTES = 4 * 1024 * 1024;
 const LOOK_MS = 250;

@@ -3,6 +3,7 @@ import type { Digest } from "../../store/digest.js";
 import type { BlobAddress } from "./blob-errors.js";
 import type { NetworkOptions } from "./connector.js";
 import type { CredentialSource } from "./credentials.js";
+import type { FlowTiming } from "./flow.js";
 import type { Descriptor } from "./manifest.js";
 import type { FetchedManifest, ManifestHead } from "./manifests.js";
 import type { HostsSource } from "./endpoint.js";
@@ -17,6 +18,7 @@ export type {
   BlobAddress,
   CredentialSource,
   FetchedManifest,
+  FlowTiming,
   HostsSource,
   ManifestHead,
   NetworkOptions,
@@ -60,6 +62,8 @@ export interface RegistryClientOptions {
    * with 1 never.
    */
   readonly maxStreams?: number;
+  /** How patiently it is found out what more streams bring. */
+  readonly flow?: Partial<FlowTiming>;
   /**
    * Bytes a second of all blobs together, 1024 at least. What sockets buffer
    * (below 1 MiB each) may come on top once.

@@ -109,7 +109,11 @@ class Client implements RegistryClient {
       warnings: new RegistryWarnings(options.onWarning),
       policy,
       lookup: this.#lookup,
-      link: new Link(options.maxStreams ?? DEFAULT_MAX_STREAMS, limiter),
+      link: new Link(
+        options.maxStreams ?? DEFAULT_MAX_STREAMS,
+        limiter,
+        options.flow,
+      ),
       slowMs: Math.min(SLOW_MS, headersTimeoutMs / 2),
     });
   }

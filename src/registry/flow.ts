@@ -8,19 +8,42 @@
  * not, they go, and the next trial is a while off.
  */
 
-/** A rate is measured over at least this long. Milliseconds. */
-const WINDOW_MS = 600;
-/** New streams are not measured at once: they only get up to speed. */
-const SETTLE_MS = 250;
-/** While streams are on trial the rate is looked at this often: a clear yes need not wait. */
-const GLANCE_MS = 250;
-/** A trial's verdict at the latest. */
-const TRIAL_MS = 1000;
-/** Streams that bring nothing for so long after they were added are no gain. */
-const START_MS = 5000;
-/** Until the next trial after one without gain; doubled each time. */
-const REST_MS = 8000;
-const MAX_REST_MS = 60_000;
+/** How long what takes. Milliseconds. */
+export interface FlowTiming {
+  /** A rate is measured over at least this long. */
+  readonly windowMs: number;
+  /** New streams are not measured at once: they only get up to speed. */
+  readonly settleMs: number;
+  /** While streams are on trial the rate is looked at this often: a clear yes need not wait. */
+  readonly glanceMs: number;
+  /** A trial's verdict at the latest. */
+  readonly trialMs: number;
+  /** Streams that bring nothing for so long after they were added are no gain. */
+  readonly startMs: number;
+  /** Until the next trial after one without gain; doubled each time. */
+  readonly restMs: number;
+  readonly maxRestMs: number;
+  /** A part takes one stream about so long: its request is then a small part of that. */
+  readonly partMs: number;
+  /** Towards the end parts become as short as this, so that all streams end together. */
+  readonly minPartMs: number;
+  /** A stream that has so long to go is divided, at the cost of what is on its way in its connection. */
+  readonly divideMs: number;
+}
+
+export const FLOW_TIMING: FlowTiming = {
+  windowMs: 600,
+  settleMs: 250,
+  glanceMs: 250,
+  trialMs: 1000,
+  startMs: 5000,
+  restMs: 8000,
+  maxRestMs: 60_000,
+  partMs: 2000,
+  minPartMs: 700,
+  divideMs: 2000,
+};
+
 /** Growth of the total that counts as gain. */
 const MARGIN = 1.1;
 /** Part of the ideal growth from which on streams are taken not to compete with each other. */
@@ -40,6 +63,7 @@ interface Trial {
 }
 
 export class Flow {
+  readonly timing: FlowTiming;
   readonly #maxStreams: number;
   #extra = 0;
   /** Streams that blobs have anyway. */
@@ -48,7 +72,7 @@ export class Flow {
   /** Streams are multiplied by this in the next trial. */
   #factor = 2;
   #restUntil = 0;
-  #restMs = REST_MS;
+  #restMs: number;
   /** When the window under way begins; it may lie ahead. */
   #since = 0;
   #bytes = 0;
@@ -58,8 +82,10 @@ export class Flow {
   #measured = 1;
 
   /** @param maxStreams of all blobs together, as far as there are not more blobs */
-  constructor(maxStreams: number) {
+  constructor(maxStreams: number, timing: Partial<FlowTiming> = {}) {
     this.#maxStreams = maxStreams;
+    this.timing = { ...FLOW_TIMING, ...timing };
+    this.#restMs = this.timing.restMs;
   }
 
   /** Streams beyond one for each blob. */
@@ -72,9 +98,9 @@ export class Flow {
     return Math.max(1, this.#blobs + this.#extra);
   }
 
-  /** Bytes a second of one stream, as measured last; 0 before that. */
+  /** Bytes per millisecond of one stream, as measured last; 0 before that. */
   get streamRate(): number {
-    return (this.#rate * 1000) / this.#measured;
+    return this.#rate / this.#measured;
   }
 
   /** @returns whether it is time to {@link look} */
@@ -82,7 +108,10 @@ export class Flow {
     if (now < this.#since) return false;
     this.#bytes += bytes;
     const elapsed = now - this.#since;
-    return elapsed >= (this.#trial === undefined ? WINDOW_MS : GLANCE_MS);
+    return (
+      elapsed >=
+      (this.#trial === undefined ? this.timing.windowMs : this.timing.glanceMs)
+    );
   }
 
   /** Blobs have come or gone: what was measured before cannot be compared. */
@@ -91,7 +120,7 @@ export class Flow {
     this.#blobs = blobs;
     const room = Math.max(0, this.#maxStreams - blobs);
     this.#extra = blobs === 0 ? 0 : Math.min(this.#extra, room);
-    this.#restart(now + SETTLE_MS);
+    this.#restart(now + this.timing.settleMs);
   }
 
   /**
@@ -120,7 +149,7 @@ export class Flow {
     if (trial === undefined || trial.awaited === 0) return;
     trial.awaited -= 1;
     if (trial.awaited === 0) {
-      this.#restart(now + Math.max(SETTLE_MS, settleMs));
+      this.#restart(now + Math.max(this.timing.settleMs, settleMs));
     }
   }
 
@@ -139,7 +168,10 @@ export class Flow {
     const gain = trial.awaited > 0 ? 0 : rate / trial.rate;
     const ideal = trial.streams.now / trial.streams.before;
     const isClear = gain >= 1 + NEARLY_IDEAL * (ideal - 1);
-    if (!isClear && elapsed < (trial.awaited > 0 ? START_MS : TRIAL_MS)) {
+    if (
+      !isClear &&
+      elapsed < (trial.awaited > 0 ? this.timing.startMs : this.timing.trialMs)
+    ) {
       return false;
     }
     // From here on the streams are in each other's way: smaller steps.
@@ -150,7 +182,7 @@ export class Flow {
     } else {
       this.#end(this.#extra);
       this.#measure(rate);
-      this.#restMs = REST_MS;
+      this.#restMs = this.timing.restMs;
     }
     return true;
   }
@@ -185,7 +217,7 @@ export class Flow {
 
   #rest(now: number): void {
     this.#restUntil = now + this.#restMs;
-    this.#restMs = Math.min(MAX_REST_MS, this.#restMs * 2);
+    this.#restMs = Math.min(this.timing.maxRestMs, this.#restMs * 2);
   }
 
   #restart(from: number): void {

@@ -4,7 +4,7 @@
  * and what was found out about hosts.
  */
 import { isTpullError } from "../../store/errors.js";
-import { Flow } from "./flow.js";
+import { Flow, type FlowTiming } from "./flow.js";
 import type { PartRules } from "./segments.js";
 import type { RateLimiter } from "./rate-limiter.js";
 
@@ -12,14 +12,8 @@ import type { RateLimiter } from "./rate-limiter.js";
 const MEMORY_BYTES = 64 * 1024 * 1024;
 /** Shortest part that is worth a request. */
 export const MIN_PART_BYTES: number = 1024 * 1024;
-/** A part takes one stream about so long: its request is then a small part of that. */
-const PART_SECONDS = 2;
 /** Parts of a stream that the memory has room for: one that is done early waits for those before it. */
 const PARTS_PER_STREAM = 1.5;
-/** Towards the end they become as short as this, so that all streams end together. */
-const MIN_PART_SECONDS = 0.7;
-/** A stream that has so long to go is divided, at the cost of what is on its way in its connection. */
-const DIVIDE_SECONDS = 2;
 /** No further streams for a host that has failed, for so long. Milliseconds. */
 const HOST_REST_MS = 30_000;
 /** A stream gets up to speed in so many times what its answer took: both are a matter of round trips. */
@@ -52,24 +46,28 @@ export class Link {
   readonly #split = new Set<string>();
   #memory = MEMORY_BYTES;
 
-  constructor(maxStreams: number, limiter: RateLimiter | undefined) {
-    this.#flow = new Flow(maxStreams);
+  constructor(
+    maxStreams: number,
+    limiter?: RateLimiter,
+    timing?: Partial<FlowTiming>,
+  ) {
+    this.#flow = new Flow(maxStreams, timing);
     this.#maxStreams = maxStreams;
     this.limiter = limiter;
   }
 
   /** How a blob is divided now. */
   get rules(): Omit<PartRules, "streams"> {
-    const rate = this.#flow.streamRate;
+    const { streamRate, timing } = this.#flow;
     // Those that are given out now are still there when there are more streams.
     const streams = Math.min(2 * this.#flow.streams, this.#maxStreams);
     const most = MEMORY_BYTES / (streams * PARTS_PER_STREAM);
     const within = (bytes: number): number =>
       Math.floor(Math.min(most, Math.max(MIN_PART_BYTES, bytes)));
     return {
-      partBytes: within(rate * PART_SECONDS),
-      minBytes: within(rate * MIN_PART_SECONDS),
-      worthDividing: Math.max(2 * MIN_PART_BYTES, rate * DIVIDE_SECONDS),
+      partBytes: within(streamRate * timing.partMs),
+      minBytes: within(streamRate * timing.minPartMs),
+      worthDividing: Math.max(2 * MIN_PART_BYTES, streamRate * timing.divideMs),
     };
   }
 

@@ -311,7 +311,7 @@ export class RangeStream {
     // A signed link may have expired on its way to us, or during a pause.
     const expired = reply.status === 403 || reply.status === 404;
     const again = expired && (this.#offset > 0 || reply.redirected);
-    if (!again || this.#askedAgain) throw error;
+    if (!again || this.#askedAgain || this.#request.extra) throw error;
     this.#askedAgain = true;
     this.#tellOfAnother(error.message);
   }

@@ -5,7 +5,6 @@
  * goes wrong with those is no failure of the blob: their part is asked for
  * again when it is its turn.
  */
-import { isTpullError } from "../../store/errors.js";
 import { MIN_PART_BYTES, type Splittable } from "./link.js";
 import { RangeStream, type RangeRequest } from "./range-stream.js";
 import { Segments, type Inbox, type Segment } from "./segments.js";
@@ -159,17 +158,20 @@ export class SplitBlob implements Splittable {
 
   /** Starts as many streams as there may be, and as there is work for. */
   #fill(): void {
+    while (this.#mayStart() && this.#startExtra());
+  }
+
+  #mayStart(): boolean {
+    const { running, list } = this.#segments;
     // Nothing is asked for at several places before one range was answered.
-    const most = this.#proven
-      ? 1 + this.#granted
-      : Math.min(2, 1 + this.#granted);
-    while (
+    const isAsked = list.some(({ stream, inbox }) => stream && inbox);
+    return (
+      running < 1 + this.#granted &&
       this.#granted > 0 &&
-      this.#segments.running < most &&
-      this.#troubles < MAX_TROUBLES
-    ) {
-      if (!this.#startExtra()) return;
-    }
+      this.#troubles < MAX_TROUBLES &&
+      (this.#proven || !isAsked) &&
+      !this.#request.signal.aborted
+    );
   }
 
   #startExtra(): boolean {
@@ -231,7 +233,7 @@ export class SplitBlob implements Splittable {
   }
 
   #gaveUp(segment: Segment, stream: RangeStream, error: unknown): void {
-    if (isTpullError(error) && error.code === "ABORTED") return;
+    if (this.#request.signal.aborted) return;
     this.#troubles += this.#proven ? 1 : MAX_TROUBLES;
     this.#session.link.failed(stream.host, error);
     const index = this.#segments.list.indexOf(segment);

@@ -17,8 +17,8 @@ export interface LinkOptions {
 
 /** Timers are no finer. */
 const TICK_MS = 2;
-/** A server has so much on its way without an acknowledgement, beside what the rate makes. */
-const WINDOW_BYTES = 64 * 1024;
+/** What is behind the rate by more than this is left in the server's hands. */
+const BACKLOG_MS = 20;
 
 export class Link {
   /** `127.0.0.1:PORT`, to be used in the server's place. */
@@ -81,59 +81,62 @@ export class Link {
     const half = (this.#options.roundTripMs ?? 0) / 2;
     // The handshake took a round trip that the system did not wait for.
     const begun = performance.now() + 2 * half;
-    relay(client, upstream, (_, now) => Math.max(begun, now) + half);
+    const up = (_: number, now: number) => Math.max(begun, now);
+    relay(client, upstream, half, up);
     let sentAt = 0;
-    relay(upstream, client, (bytes, now) => {
-      this.bytes += bytes;
+    const down = (bytes: number, now: number) => {
       sentAt = Math.max(now, sentAt) + (bytes / this.connectionRate) * 1000;
       const rate = this.#options.rate ?? Number.POSITIVE_INFINITY;
       this.#freeAt = Math.max(now, this.#freeAt) + (bytes / rate) * 1000;
-      return Math.max(sentAt, this.#freeAt) + half;
-    });
+      return Math.max(sentAt, this.#freeAt);
+    };
+    relay(upstream, client, half, down, (bytes) => (this.bytes += bytes));
   }
 }
 
-/** Passes on what comes, each piece when it is due. */
+/** Passes on what comes, each piece so long after it is sent. */
 function relay(
   from: Socket,
   to: Socket,
-  dueAt: (bytes: number, now: number) => number,
+  delayMs: number,
+  sentAt: (bytes: number, now: number) => number,
+  count?: (bytes: number) => void,
 ): void {
-  const queue: { chunk: Buffer; due: number }[] = [];
-  let queued = 0;
+  const queue: { chunk: Buffer; sent: number }[] = [];
   let ended = false;
   let timer: NodeJS.Timeout | undefined;
+  const mayRead = (now: number): boolean =>
+    !to.writableNeedDrain && (queue.at(-1)?.sent ?? 0) <= now + BACKLOG_MS;
+  const wait = (now: number): void => {
+    const [next] = queue;
+    if (next === undefined) return;
+    const due = next.sent + delayMs - now;
+    timer ??= setTimeout(pass, Math.max(TICK_MS, due));
+  };
   const pass = (): void => {
     timer = undefined;
     const now = performance.now();
-    for (let next = queue[0]; next && next.due <= now; next = queue[0]) {
+    for (;;) {
+      const [next] = queue;
+      if (next === undefined || next.sent + delayMs > now) break;
       queue.shift();
-      queued -= next.chunk.length;
+      count?.(next.chunk.length);
       to.write(next.chunk);
     }
-    // The rate is the sender's: what is delayed by the way alone is no reason to stop it.
-    const isBehind =
-      queued > WINDOW_BYTES && (queue.at(-1)?.due ?? 0) > now + 200;
-    if (!isBehind && !to.writableNeedDrain) from.resume();
-    const [next] = queue;
-    if (next !== undefined) {
-      timer = setTimeout(pass, Math.max(TICK_MS, next.due - now));
-    } else if (ended) to.end();
-    else if (to.writableNeedDrain) to.once("drain", pass);
+    if (mayRead(now)) from.resume();
+    else if (to.writableNeedDrain) to.once("drain", () => from.resume());
+    wait(now);
+    if (ended && queue.length === 0) to.end();
   };
   from.on("data", (chunk: Buffer) => {
     const now = performance.now();
-    const due = dueAt(chunk.length, now);
-    queue.push({ chunk, due });
-    queued += chunk.length;
-    if (to.writableNeedDrain || (queued > WINDOW_BYTES && due > now + 200)) {
-      from.pause();
-    }
-    timer ??= setTimeout(pass, Math.max(TICK_MS, due - now));
+    queue.push({ chunk, sent: sentAt(chunk.length, now) });
+    if (!mayRead(now)) from.pause();
+    wait(now);
   });
   from.on("end", () => {
     ended = true;
-    timer ??= setTimeout(pass, 0);
+    if (queue.length === 0) to.end();
   });
   to.on("close", () => clearTimeout(timer));
   from.resume();

@@ -197,7 +197,7 @@ describe("hosts that do not want it", () => {
     expect(bytes.equals(LAYER)).toBe(true);
     expect(rangesOf(setting)).toHaveLength(1);
     expect(link.bytes).toBeLessThan(SIZE + 4 * MB);
-    const other = registry.addBlob(Buffer.from(LAYER).reverse());
+    const other = registry.addBlob(Buffer.from(LAYER.toReversed()));
     const digest = other.digest as Digest;
     await collect(client.blob(repository, { digest, size: SIZE }));
     expect(rangesOf(setting)).toHaveLength(1);

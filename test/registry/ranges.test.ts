@@ -56,8 +56,10 @@ function rangesOf({ registry }: Setting): string[] {
 
 describe("a large blob on a link that limits each connection", () => {
   test("comes over several, right and in order, at a multiple of the speed of one", async () => {
-    const setting = await setUp();
-    const { client, repository, blob, link } = setting;
+    // Little enough for a busy machine, which has all ends of the link to itself.
+    const each = 3 * MB;
+    const slow = { connectionRate: each, roundTripMs: 10 };
+    const { client, repository, blob, link } = await setUp({}, slow);
     const resumed: number[] = [];
     const received: number[] = [];
     const begun = performance.now();
@@ -69,7 +71,7 @@ describe("a large blob on a link that limits each connection", () => {
     );
     const seconds = (performance.now() - begun) / 1000;
     expect(bytes.equals(LAYER)).toBe(true);
-    expect(SIZE / seconds).toBeGreaterThan(1.5 * EACH);
+    expect(SIZE / seconds).toBeGreaterThan(2 * each);
     expect(link.mostAtOnce).toBeGreaterThanOrEqual(4);
     expect(resumed.length).toBeGreaterThanOrEqual(3);
     expect(resumed).toEqual(resumed.toSorted((a, b) => a - b));

@@ -15,6 +15,18 @@ import {
 } from "../helpers/fault-registry.js";
 import { TEST_CERTIFICATE } from "../helpers/test-certificate.js";
 
+/** So that a test takes a second where a pull takes ten. */
+export const HASTY: NonNullable<RegistryClientOptions["flow"]> = {
+  windowMs: 60,
+  settleMs: 20,
+  glanceMs: 30,
+  trialMs: 120,
+  startMs: 500,
+  partMs: 200,
+  minPartMs: 70,
+  divideMs: 200,
+};
+
 export interface TestClient extends RegistryClient {
   readonly retries: RetryEvent[];
   readonly warnings: RegistryWarning[];

@@ -9,7 +9,7 @@ import type {
   TestImage,
 } from "../helpers/fault-registry.js";
 import { Link } from "../helpers/link.js";
-import { collect, connect, noise, repo, serve } from "./client.js";
+import { collect, connect, HASTY, noise, repo, serve } from "./client.js";
 import { mirrored, place } from "./mirrors.js";
 
 const LAYER = noise(300_000);
@@ -422,10 +422,6 @@ describe("what a mirror never learns", () => {
 describe("large blobs of a mirror", () => {
   const MB = 1024 * 1024;
   const BIG = noise(12 * MB);
-  const HASTY = {
-    ...{ windowMs: 60, settleMs: 20, glanceMs: 30, trialMs: 120 },
-    ...{ partMs: 200, minPartMs: 70, divideMs: 200 },
-  };
 
   test.each([
     ["a cache that fills itself is not asked for parts", undefined],

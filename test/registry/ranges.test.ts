@@ -5,23 +5,19 @@ import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Fault, FaultRegistry } from "../helpers/fault-registry.js";
 import { Link, type LinkOptions } from "../helpers/link.js";
-import { collect, connect, noise, serve, type TestClient } from "./client.js";
+import {
+  collect,
+  connect,
+  HASTY,
+  noise,
+  serve,
+  type TestClient,
+} from "./client.js";
 
 const MB = 1024 * 1024;
 const SIZE = 16 * MB;
 const LAYER = noise(SIZE);
 const EACH = 10 * MB;
-/** So that a test takes a second where a pull takes ten. */
-const HASTY = {
-  windowMs: 60,
-  settleMs: 20,
-  glanceMs: 30,
-  trialMs: 120,
-  startMs: 500,
-  partMs: 200,
-  minPartMs: 70,
-  divideMs: 200,
-};
 
 interface Setting {
   readonly registry: FaultRegistry;

@@ -129,9 +129,10 @@ test("ten layers of a registry that goes away: each has its tries, the registry 
       reason: { code: "NETWORK_REFUSED", details: { attempts: 4 } },
     });
   }
-  // All begin at the same time; after that there is one attempt for all.
+  // All begin at the same time; after that there is one attempt for all, and
+  // now and then one more for those who come just after it. It would be 40.
   expect(connecting).toBeGreaterThanOrEqual(10);
-  expect(connecting).toBeLessThanOrEqual(10 + 3);
+  expect(connecting).toBeLessThanOrEqual(10 + 2 * 3);
 });
 
 describe("too many requests", () => {

@@ -1,13 +1,13 @@
 /** `npm run bench`: tpull beside other clients, same registry, cold stores. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { writeFile } from "node:fs/promises";
+import { availableParallelism, cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startDockerRegistry } from "../helpers/docker-registry.js";
 import { cacheFolder } from "../helpers/images/image-cache.js";
 import { findPeer, missingFor } from "../helpers/peers.js";
 import { pushImage } from "../helpers/push.js";
-import { Cleanups, run, runOk } from "../helpers/run.js";
+import { Cleanups, run } from "../helpers/run.js";
 import { TPULL } from "../helpers/tpull-cli.js";
 import {
   CONTENDERS,
@@ -18,12 +18,15 @@ import {
 import { BENCH_IMAGES, type BenchImage } from "./images.js";
 import { measure, median, type Measurement } from "./measure.js";
 import { summarize, table, type Row } from "./report.js";
+import { compareThrottled } from "./throttled.js";
+import { onFreshTmpfs } from "./tmpfs.js";
 
 const USAGE = `usage: npm run bench -- [options]
   --only NAME    only this image; may be repeated: ${BENCH_IMAGES.map((i) => i.name).join(", ")}, startup
   --rounds N     pulls of each image by each contender (default: 3)
   --peers LIST   who takes part beside tpull (default: docker,podman,floor;
                  those that are not installed stay away)
+  --throttled    over links with a delay and a limit instead
   --json FILE    write every measurement to a file
 Needs root (for a fresh tmpfs before each pull), docker-registry and python3.
 `;
@@ -64,6 +67,19 @@ export async function main(args: readonly string[]): Promise<number> {
       if (lacks.length > 0) print(`${name} stays away: no ${lacks.join(", ")}`);
       return lacks.length === 0;
     });
+    if (options.throttled) {
+      const links = await compareThrottled({
+        host,
+        contenders,
+        rounds: options.rounds,
+        print,
+      });
+      if (options.json !== undefined) {
+        const report = { machine, rounds: options.rounds, links };
+        await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+      }
+      return 0;
+    }
     const images: ImageReport[] = [];
     for (const image of BENCH_IMAGES.filter(({ name }) => options.wants(name)))
       images.push(await compare(image, host, contenders, options.rounds));
@@ -88,6 +104,7 @@ function readOptions(args: readonly string[]) {
         only: { type: "string", multiple: true },
         rounds: { type: "string", default: "3" },
         peers: { type: "string", default: "docker,podman,floor" },
+        throttled: { type: "boolean", default: false },
         json: { type: "string" },
       },
     });
@@ -97,7 +114,8 @@ function readOptions(args: readonly string[]) {
     const only = values.only ?? known;
     if (only.some((name) => !known.includes(name))) return undefined;
     const wants = (name: string): boolean => only.includes(name);
-    return { wants, rounds, peers: values.peers.split(","), json: values.json };
+    const { json, throttled } = values;
+    return { wants, rounds, peers: values.peers.split(","), json, throttled };
   } catch {
     return undefined;
   }
@@ -157,22 +175,6 @@ async function compare(
 async function readOnce(url: string): Promise<void> {
   const response = await fetch(url);
   await response.body?.pipeTo(new WritableStream());
-}
-
-async function onFreshTmpfs(
-  use: (directory: string) => Promise<void>,
-): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), "tpull-bench-"));
-  const mounting = ["-t", "tmpfs", "-o", "size=80%,mode=0755", "tpull-bench"];
-  await runOk("mount", [...mounting, directory]);
-  try {
-    const inside = join(directory, "pull");
-    await mkdir(inside);
-    await use(inside);
-  } finally {
-    await runOk("umount", ["--recursive", directory]);
-    await rm(directory, { recursive: true });
-  }
 }
 
 interface Startup {

@@ -73,6 +73,8 @@ export class Places {
   /** Hosts that lack an item. */
   readonly #lacking = new Set<string>();
   readonly #misses = new Map<string, number>();
+  /** Hosts that sent wrong bytes of an item. */
+  readonly #wrong = new Set<string>();
 
   constructor(options: PlacesOptions) {
     this.#options = options;
@@ -199,15 +201,27 @@ export class Places {
     );
   }
 
-  /** Finds a mirror by the name under which it was reported. */
-  async mirrorNamed(
-    registry: string,
-    name: string,
-  ): Promise<HostConfig | undefined> {
-    const hosts = await this.#hosts(registry);
-    return hosts.find(
-      (host) => !host.origin && Places.nameOf(registry, host) === name,
+  /**
+   * Leaves out the mirror that sent wrong bytes of an item.
+   * @param name under which it was reported
+   * @returns whether another place may do better: not a second time for the
+   *   same mirror, and not where the mirror itself is the last resort
+   */
+  async distrust(want: Want, name: string, error: unknown): Promise<boolean> {
+    const { registry, capability, item } = want;
+    const able = (await this.#hosts(registry)).filter(({ capabilities }) =>
+      capabilities.includes(capability),
     );
+    let found = false;
+    for (const host of able.slice(0, -1)) {
+      if (host.origin || Places.nameOf(registry, host) !== name) continue;
+      const key = `${keyOf(registry, host)} ${item}`;
+      if (this.#wrong.has(key)) continue;
+      this.#wrong.add(key);
+      this.passOver(want, host, error);
+      found = true;
+    }
+    return found;
   }
 
   #hosts(registry: string): Promise<readonly HostConfig[]> {

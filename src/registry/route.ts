@@ -73,16 +73,10 @@ export async function distrust(
   error: unknown,
 ): Promise<boolean> {
   const item = `${repository}/blobs/${blob.digest}`;
+  const want: Want = { registry, capability: "pull", item };
   let found = false;
   for (const name of hosts) {
-    const mirror = await session.places.mirrorNamed(registry, name);
-    if (mirror === undefined) continue;
-    session.places.passOver(
-      { registry, capability: "pull", item },
-      mirror,
-      error,
-    );
-    found = true;
+    if (await session.places.distrust(want, name, error)) found = true;
   }
   return found;
 }

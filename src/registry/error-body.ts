@@ -55,17 +55,25 @@ function entryOf(entry: unknown): RegistryError[] {
       ? serverWords(message, MAX_MESSAGE_CHARACTERS)
       : "";
   if (shownCode === "" && shownMessage === "") return [];
-  const shownDetail =
-    typeof detail === "string" ? detail : (JSON.stringify(detail) ?? "null");
   return [
     {
       code: shownCode,
       message: shownMessage,
       ...(detail === undefined || detail === null
         ? {}
-        : { detail: serverWords(shownDetail, MAX_MESSAGE_CHARACTERS) }),
+        : { detail: serverWords(detailText(detail), MAX_MESSAGE_CHARACTERS) }),
     },
   ];
+}
+
+/** A detail as text; what nests deeper than can be written again is left out. */
+function detailText(detail: unknown): string {
+  if (typeof detail === "string") return detail;
+  try {
+    return JSON.stringify(detail) ?? "null";
+  } catch {
+    return "";
+  }
 }
 
 /** Whether a media type is that of a web page: no registry answers with one. */
@@ -87,13 +95,9 @@ export function firstLine(mediaType: string, text: string): string {
     if (said !== "" || !isHtml(mediaType)) return serverWords(said);
   }
   if (isHtml(mediaType)) {
-    const title = /<title[^>]*>([^<]+)</i.exec(text)?.[1];
+    const title = /<title[^<>]*>([^<]+)</i.exec(text)?.[1];
     if (title !== undefined && title.trim() !== "") return serverWords(title);
-    return lineOf(
-      text
-        .replace(/<(script|style|head)\b[\s\S]*?<\/\1\s*>/gi, "\n")
-        .replace(/<[^>]*>/g, "\n"),
-    );
+    return lineOf(textOf(text));
   }
   return /^text\/|^$/.test(mediaType) ? lineOf(text) : "";
 }
@@ -101,4 +105,22 @@ export function firstLine(mediaType: string, text: string): string {
 function lineOf(text: string): string {
   const line = text.split(/[\r\n]+/).find((line) => line.trim() !== "");
   return serverWords(line ?? "");
+}
+
+/** What is to be read of a page. In one go: its author may want to keep us busy. */
+function textOf(page: string): string {
+  const tag = /<[^<>]*>/g;
+  let text = "";
+  let from = 0;
+  for (let found = tag.exec(page); found !== null; found = tag.exec(page)) {
+    text += `${page.slice(from, found.index)}\n`;
+    from = tag.lastIndex;
+    const [, name] = /^<(script|style|head)\b/i.exec(found[0]) ?? [];
+    if (name === undefined) continue;
+    const end = new RegExp(`</${name}\\s*>`, "gi");
+    end.lastIndex = from;
+    if (end.exec(page) === null) break;
+    tag.lastIndex = from = end.lastIndex;
+  }
+  return text + page.slice(from);
 }

@@ -250,6 +250,31 @@ test("short strings are not secrets: they would blank out ordinary words", () =>
   expect(scrub("aXbX", ["X"])).toBe("aREDACTEDbREDACTED");
 });
 
+describe("a page or a body made to keep us busy", () => {
+  const fill = (part: string): string =>
+    part.repeat(Math.floor(65_536 / part.length));
+  test.each([
+    fill("<"),
+    fill("<title"),
+    fill("<title>"),
+    fill("<script "),
+    fill("<script>"),
+    `${fill("<style>").slice(0, 32_768)}</style${" ".repeat(32_000)}`,
+  ])("is read in one go: %.12s…", (page) => {
+    const began = performance.now();
+    refuse(403, page, { headers: { "content-type": "text/html" } });
+    expect(performance.now() - began).toBeLessThan(250);
+  });
+
+  test("is told, however deep its detail nests", () => {
+    const detail = "[".repeat(30_000) + "]".repeat(30_000);
+    const body = `{"errors":[{"code":"DENIED","message":"no","detail":${detail}}]}`;
+    const { code, message } = refuse(403, body);
+    expect(code).toBe("DENIED");
+    expect(message).toContain("403 DENIED: no");
+  });
+});
+
 describe("too many requests", () => {
   test.each([
     [{}, "Try again later; accounts often have a higher limit."],

@@ -10,6 +10,7 @@ import { basicAuthorization, type CredentialSource } from "./credentials.js";
 import type { Identity } from "./errors.js";
 import type { Http } from "./http.js";
 import { KnownCredentials, type Known } from "./known-credentials.js";
+import { serverWords } from "./redact.js";
 import { readRealm, type Realm } from "./realm.js";
 import { mergeScopes, pullScope, splitScopes } from "./scope.js";
 import type { Endpoint } from "./endpoint.js";
@@ -225,7 +226,10 @@ function unsupported(
   { host }: Endpoint,
   challenges: readonly Challenge[],
 ): TpullError {
-  const schemes = challenges.map(({ scheme }) => scheme).join(", ");
+  const schemes = serverWords(
+    challenges.map(({ scheme }) => scheme.slice(0, 20)).join(", "),
+    100,
+  );
   return new TpullError(
     "AUTH_UNSUPPORTED",
     `${host} offers only authentication that tpull does not know: ${schemes}`,

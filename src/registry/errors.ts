@@ -90,7 +90,10 @@ export function refusalError(refusal: Refusal): TpullError {
   const { status, url } = refusal;
   const type = scrub(contentType(refusal.headers), refusal.secrets);
   const text = scrub(new TextDecoder().decode(refusal.body), refusal.secrets);
-  const errors = registryErrors(text);
+  // Again after it is read: JSON has many ways to write a character.
+  const errors = registryErrors(text).map((entry) =>
+    scrubbed(entry, refusal.secrets),
+  );
   const html = errors.length === 0 && isHtml(type);
   const details = detailsOf(refusal, errors);
 
@@ -118,6 +121,17 @@ export function refusalError(refusal: Refusal): TpullError {
     summary === undefined ? answer : `${summary} (${answer})`,
     { hint, retryable: RETRYABLE_STATUS.has(status), details },
   );
+}
+
+function scrubbed(
+  { code, message, detail }: RegistryError,
+  secrets: readonly string[],
+): RegistryError {
+  return {
+    code: scrub(code, secrets),
+    message: scrub(message, secrets),
+    ...(detail === undefined ? {} : { detail: scrub(detail, secrets) }),
+  };
 }
 
 function shownError({ code, message }: RegistryError): string {

@@ -182,7 +182,7 @@ export class Http {
     if (proxy === undefined) return undefined;
     const failure = new ProxyFailure(proxy.url, {
       answer: { status, headers, body: await body.peek(PROXY_PAGE_BYTES) },
-      authorized: proxy.authorization !== undefined,
+      authorization: proxy.authorization,
     });
     const now = this.#now();
     return networkError(failure, { method, url, answered: true, now });

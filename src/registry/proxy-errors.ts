@@ -9,7 +9,7 @@ import {
   type ResponseHeaders,
 } from "./headers.js";
 import type { Kind } from "./failure-kinds.js";
-import { redactUrl, serverWords } from "./redact.js";
+import { redactUrl, scrub, secretsOf, serverWords } from "./redact.js";
 
 /** What a proxy answered instead of doing what it was asked. */
 export interface ProxyAnswer {
@@ -25,8 +25,8 @@ export interface ProxyFailureOptions {
   readonly answer?: ProxyAnswer;
   /** host:port that CONNECT asked for. */
   readonly target?: string;
-  /** Whether a user name and a password were sent. */
-  readonly authorized?: boolean;
+  /** What was sent as a user name and a password; it must not be repeated. */
+  readonly authorization?: string | undefined;
 }
 
 /** A failure of the way to the proxy, or the proxy's refusal; `networkError` tells it to people. */
@@ -89,7 +89,8 @@ function refused(
   const { status, headers } = answer;
   const to =
     details.target === undefined ? "" : ` to CONNECT ${details.target}`;
-  const said = wordsOf(answer);
+  const secrets = secretsOf(url, details.authorization);
+  const said = scrub(wordsOf(answer, secrets), secrets);
   const fails = status >= 500 || status === 408 || status === 429;
   // A page that came instead of a registry's answer may be of either.
   const who =
@@ -98,7 +99,7 @@ function refused(
       : `the proxy ${host}`;
   const summary =
     status === 407
-      ? details.authorized === true
+      ? details.authorization !== undefined
         ? `${who} does not accept the user name and password it was sent`
         : `${who} wants a user name and a password`
       : fails
@@ -127,10 +128,14 @@ function authHint(headers: ProxyAnswer["headers"]): string {
 }
 
 /** Squid says what is wrong in a header, others in the page. */
-function wordsOf({ headers, body }: ProxyAnswer): string {
+function wordsOf(
+  { headers, body }: ProxyAnswer,
+  secrets: readonly string[],
+): string {
   const squid = headerValue(headers, "x-squid-error");
   if (squid !== undefined) return serverWords(squid, 80);
-  return firstLine(contentType(headers), new TextDecoder().decode(body));
+  const text = scrub(new TextDecoder().decode(body), secrets);
+  return firstLine(contentType(headers), text);
 }
 
 /**

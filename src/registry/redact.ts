@@ -16,9 +16,15 @@ export function redactUrl(url: URL): string {
   shown.username = "";
   shown.password = "";
   shown.hash = "";
-  for (const name of new Set(shown.searchParams.keys())) {
-    if (!OPEN_PARAMETERS.has(name)) shown.searchParams.set(name, REDACTED);
+  const query = new Map<string, string>();
+  for (const part of shown.search.slice(1).split("&")) {
+    // Without "=" it is a value, and not a name.
+    const name = part.slice(0, Math.max(0, part.indexOf("=")));
+    const isOpen = part === "" || OPEN_PARAMETERS.has(name);
+    const hidden = name === "" ? REDACTED : `${name}=${REDACTED}`;
+    query.set(name, isOpen ? part : hidden);
   }
+  shown.search = [...query.values()].join("&");
   return shown.href;
 }
 
@@ -60,6 +66,20 @@ export function secretsOf(url: URL, authorization?: string): string[] {
     }
   }
   return secrets.filter((secret) => secret.length >= MIN_SECRET_LENGTH);
+}
+
+/**
+ * The values of headers that a host is configured with: they may be passwords.
+ * URLs are not; they name what is asked for.
+ */
+export function secretsOfHeaders(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+): string[] {
+  return Object.values(headers)
+    .filter((value) => !/^https?:\/\/[^@\s]*$/i.test(value))
+    .flatMap((value) => [...secretsOf(url, value), value])
+    .filter((secret) => secret.length >= MIN_SECRET_LENGTH);
 }
 
 /** A secret in the ways in which a server may give it back: plain, in a URL, in a form, in JSON. */

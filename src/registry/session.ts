@@ -22,7 +22,7 @@ import { foreignAuthorization } from "./foreign-token.js";
 import type { Http, HttpRequest, HttpResponse } from "./http.js";
 import type { Link } from "./link.js";
 import type { Places } from "./places.js";
-import { secretsOf } from "./redact.js";
+import { secretsOf, secretsOfHeaders } from "./redact.js";
 import { RetryBudget, type Retry, type RetryPolicy } from "./retry.js";
 import { apiUrl } from "./scheme.js";
 import type { RegistryWarnings } from "./warnings.js";
@@ -266,7 +266,10 @@ export class Session {
       .request({ ...request, authorization: header })
       .finally(() => clearTimeout(slow));
     const redirected = response.url.origin !== home;
-    const secrets = secretsOf(response.url, header);
+    const secrets = [
+      ...secretsOf(response.url, header),
+      ...secretsOfHeaders(response.url, ask.endpoint.headers),
+    ];
     if (!redirected) {
       warnings.show(host, response.headers, secrets);
     }

@@ -202,7 +202,11 @@ async function tokenRefusal(
     body: await response.body.peek(MAX_ERROR_BODY_BYTES),
     subject: { kind: "token", name, item: scopes.join(" ") },
     identity,
-    secrets: [...secretsOf(realm.url), ...secretsIn(credential)],
+    secrets: [
+      ...secretsOf(realm.url),
+      ...secretsOf(response.url),
+      ...secretsIn(credential),
+    ],
     now,
   });
 }

@@ -41,7 +41,7 @@ export function openTunnel(
         new ProxyFailure(proxy.url, {
           target,
           answer: { status, headers, body: head },
-          authorized: authorization !== undefined,
+          authorization,
         }),
       );
     });

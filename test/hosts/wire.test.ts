@@ -113,6 +113,29 @@ describe("a mirror of hosts.toml", () => {
     expect(JSON.stringify(origin.requests)).not.toContain("s3cret");
   });
 
+  it("that repeats its headers is not repeated", async () => {
+    const { origin, mirror } = await pair();
+    mirror.faults.push({
+      on: {},
+      do: "status",
+      status: 403,
+      body: JSON.stringify({
+        errors: [{ code: "DENIED", message: "of https://r/: s3cret dG9rZW4=" }],
+      }),
+    });
+    const { passedOver } = await ask(origin, {
+      toml: `
+        [host."http://mirror.test:${portOf(mirror)}".header]
+        x-secret = "s3cret"
+        x-registry = "https://r/"
+        authorization = "Basic dG9rZW4="
+      `,
+    });
+    expect(passedOver[0]?.reason).toContain(
+      "DENIED: of https://r/: REDACTED REDACTED",
+    );
+  });
+
   it("without resolve is not asked for a tag", async () => {
     const { origin, mirror } = await pair();
     await ask(origin, {

@@ -235,8 +235,22 @@ test.each([
     "https://h.test:8443/a/b?x=REDACTED&ns=docker.io",
   ],
   ["http://h.test/", "http://h.test/"],
+  ["https://h.test/a?sig-0123&exp=1", "https://h.test/a?REDACTED&exp=REDACTED"],
+  ["https://h.test/a?ns=r%3A5000&", "https://h.test/a?ns=r%3A5000&"],
 ])("%s is shown as %s", (url, shown) => {
   expect(redactUrl(new URL(url))).toBe(shown);
+});
+
+test("a secret is found however JSON writes it", () => {
+  const secret = "se/cret+word";
+  const body = (written: string): string =>
+    `{"errors":[{"code":"${written}","message":"${written}","detail":"${written}"}]}`;
+  for (const written of ["se\\/cret+word", "se/cret\\u002bword"]) {
+    const error = refuse(403, body(written), { secrets: [secret] });
+    const told = JSON.stringify([error, error.message]);
+    expect(told).not.toContain("word");
+    expect(told).toContain("REDACTED: REDACTED");
+  }
 });
 
 test("words of a server fit on one line", () => {

@@ -212,6 +212,22 @@ describe.each([true, false])("a proxy that refuses, https: %s", (tls) => {
     expect(proxy.requests).toHaveLength(1);
   });
 
+  test("and repeats what it was sent", async () => {
+    const proxy = await startProxy();
+    const sent = Buffer.from("ann:s3cret-word").toString("base64");
+    proxy.refusals.push({
+      status: 403,
+      headers: { "content-type": "text/html" },
+      body: `<title>${sent} is s3cret-word</title>`,
+    });
+    const url = proxy.url.replace("//", "//ann:s3cret-word@");
+    const error = await refusedBy(proxy, url);
+    expect(error).toMatchObject({
+      code: "PROXY_DENIED",
+      message: expect.stringContaining("403 REDACTED is REDACTED"),
+    });
+  });
+
   test("because it wants another kind of log-in", async () => {
     const proxy = await startProxy({ password: "x:y", scheme: "NTLM" });
     expect(await refusedBy(proxy)).toMatchObject({

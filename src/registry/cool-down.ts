@@ -28,6 +28,8 @@ export interface Turn {
 interface HostState {
   /** Milliseconds since the epoch. */
   until: number;
+  /** How long that was when it was set. */
+  pause: number;
   /** It could not be connected to, and has not answered since. */
   down: boolean;
   probe: Probe | undefined;
@@ -45,7 +47,9 @@ export class CoolDowns {
   pause(host: string, milliseconds: number): void {
     const until = this.#policy.now() + milliseconds;
     const state = this.#state(host);
-    if (until > state.until) state.until = until;
+    if (until <= state.until) return;
+    state.until = until;
+    state.pause = milliseconds;
   }
 
   /**
@@ -57,9 +61,11 @@ export class CoolDowns {
     for (;;) {
       const state = this.#hosts.get(host);
       if (state === undefined) break;
-      const wait = state.until - this.#policy.now();
-      if (wait > 0) {
-        await this.#policy.sleep(wait, signal);
+      const now = this.#policy.now();
+      // A clock that was put back makes no pause longer than it was.
+      state.until = Math.min(state.until, now + state.pause);
+      if (state.until > now) {
+        await this.#policy.sleep(state.until - now, signal);
         continue;
       }
       if (!state.down) {
@@ -106,7 +112,7 @@ export class CoolDowns {
   #state(host: string): HostState {
     let state = this.#hosts.get(host);
     if (state === undefined) {
-      state = { until: 0, down: false, probe: undefined };
+      state = { until: 0, pause: 0, down: false, probe: undefined };
       this.#hosts.set(host, state);
     }
     return state;

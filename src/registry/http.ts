@@ -13,6 +13,7 @@ import { headerValue } from "./headers.js";
 import { networkError } from "./network-errors.js";
 import { isProxysOwn, ProxyFailure } from "./proxy-errors.js";
 import { hopHeaders, redirectLocation, redirectTarget } from "./redirects.js";
+import { abortable } from "./signals.js";
 
 export { MAX_REDIRECTS } from "./redirects.js";
 
@@ -139,12 +140,17 @@ export class Http {
 
   async #route(request: HttpRequest, url: URL): Promise<Route> {
     const own = url.origin === request.url.origin && request.connection;
-    const profile = own || (await this.#options.profileFor?.(url));
+    const profile =
+      own || (await abortable(this.#profileFor(url), request.signal));
     // Docker's rule: without other orders no certificate is asked of a registry
     // on this machine.
     const local =
       isLoopbackHost(url.hostname) && isLoopbackHost(request.url.hostname);
     return (await this.#loadPools()).route(url, profile, local);
+  }
+
+  async #profileFor(url: URL): Promise<ConnectionProfile | undefined> {
+    return this.#options.profileFor?.(url);
   }
 
   #send(

@@ -13,6 +13,7 @@ import {
 import type { Http, HttpResponse } from "./http.js";
 import { checkRealm, type Realm } from "./realm.js";
 import { secretForms, secretsOf } from "./redact.js";
+import { abortable } from "./signals.js";
 import {
   MAX_TOKEN_REPLY_BYTES,
   readTokenReply,
@@ -77,8 +78,11 @@ export async function fetchToken(
     const renewAt = Number.POSITIVE_INFINITY;
     return { value: credential.token, renewAt, identity };
   }
-  await checkRealm(realm.url, server, lookup);
-  const answer = await send(http, request);
+  // A look-up cannot be stopped, but need not be waited for.
+  const check = (url: URL): Promise<void> =>
+    abortable(checkRealm(url, server, lookup), request.signal);
+  await check(realm.url);
+  const answer = await send(http, request, check);
   if (answer.response.status !== 200) {
     throw await tokenRefusal(request, answer, identity, now());
   }
@@ -92,17 +96,21 @@ interface Answer {
   readonly response: HttpResponse;
 }
 
-async function send(http: Http, request: TokenRequest): Promise<Answer> {
+async function send(
+  http: Http,
+  request: TokenRequest,
+  check: (url: URL) => Promise<void>,
+): Promise<Answer> {
   const { credential } = request;
   if (credential?.kind !== "identity") {
-    return { method: "GET", response: await get(http, request) };
+    return { method: "GET", response: await get(http, request, check) };
   }
   const posted = await post(http, request, credential.token);
   if (!WORTH_A_GET.has(posted.status)) {
     return { method: "POST", response: posted };
   }
   const words = await posted.body.peek(MAX_ERROR_BODY_BYTES);
-  const got = await get(http, request);
+  const got = await get(http, request, check);
   // Both refuse: the POST's words are about the identity token, unless it was
   // not understood at all.
   const understood = posted.status === 400 || posted.status === 401;
@@ -140,8 +148,12 @@ function post(
   });
 }
 
-function get(http: Http, request: TokenRequest): Promise<HttpResponse> {
-  const { realm, scopes, credential, server, lookup, signal } = request;
+function get(
+  http: Http,
+  request: TokenRequest,
+  check: (url: URL) => Promise<void>,
+): Promise<HttpResponse> {
+  const { realm, scopes, credential, signal } = request;
   const url = new URL(realm.url);
   const { service } = realm;
   if (service !== undefined) url.searchParams.set("service", service);
@@ -157,7 +169,7 @@ function get(http: Http, request: TokenRequest): Promise<HttpResponse> {
     authorization: basicOf(credential),
     connection: connectionOf(request),
     signal,
-    checkRedirect: (target) => checkRealm(target, server, lookup),
+    checkRedirect: check,
   });
 }
 

@@ -131,6 +131,64 @@ describe("a signal ends every wait at once", () => {
     expect(await untilAborted(work)).toBeLessThan(PROMPT_MS);
   });
 
+  test.each(["manifest", "log-in"])(
+    "for the address of a token server, for a %s",
+    async (kind) => {
+      const [registry] = await withLayer();
+      const away = await serve({ auth: { realm: "https://realm.test/token" } });
+      let asked = 0;
+      const controller = new AbortController();
+      const { signal } = controller;
+      const client = connect({
+        network: {
+          lookup: () => {
+            asked += 1;
+          },
+        },
+      });
+      registry.faults.push({
+        do: "status",
+        status: 307,
+        headers: { location: `${away.url}/v2/team/app/manifests/1.0` },
+      });
+      const credential = { username: "ann", password: "secret" };
+      const work =
+        kind === "manifest"
+          ? client.manifest(repo(registry), "1.0", { signal })
+          : client.prove(
+              away.host,
+              { kind: "password", ...credential },
+              { signal },
+            );
+      work.catch(() => undefined);
+      await expect.poll(() => asked).toBe(1);
+      controller.abort();
+      expect(await untilAborted(work)).toBeLessThan(PROMPT_MS);
+    },
+  );
+
+  test("for what is configured for the target of a redirect", async () => {
+    const [registry] = await withLayer();
+    const location = "http://elsewhere.test/";
+    registry.faults.push({ do: "status", status: 307, headers: { location } });
+    let asked = 0;
+    const controller = new AbortController();
+    const client = connect({
+      hosts: async (host) => {
+        if (host === registry.host) return [];
+        asked += 1;
+        return new Promise(() => undefined);
+      },
+    });
+    const work = client.manifest(repo(registry), "1.0", {
+      signal: controller.signal,
+    });
+    work.catch(() => undefined);
+    await expect.poll(() => asked).toBe(1);
+    controller.abort();
+    expect(await untilAborted(work)).toBeLessThan(PROMPT_MS);
+  });
+
   test("in the middle of a stream that nobody reads just then", async () => {
     const [registry, layer] = await withLayer();
     const controller = new AbortController();

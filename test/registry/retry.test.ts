@@ -124,6 +124,16 @@ describe("a host that wants to be left alone", () => {
     expect(time.slept).toEqual([5000]);
   });
 
+  test("no longer than it said, when the clock is put back", async () => {
+    const { time, retry } = fakeTime();
+    const pauses = new CoolDowns(policy(retry));
+    const { signal } = new AbortController();
+    pauses.pause("a", 5000);
+    time.now -= 40 * 86_400_000;
+    await pauses.enter("a", signal);
+    expect(time.slept).toEqual([5000]);
+  });
+
   test("429 with Retry-After: all requests wait, then all goes on", async () => {
     const { time, retry } = fakeTime();
     const registry = await serve();

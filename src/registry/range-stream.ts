@@ -6,13 +6,12 @@
  */
 import { isTpullError, throwIfAborted } from "../../store/errors.js";
 import { cutBody, wrongBlobSize, type BlobAddress } from "./blob-errors.js";
-import type { Endpoint, HostConfig } from "./endpoint.js";
+import { BlobPlaces } from "./blob-places.js";
 import { about, type Subject } from "./errors.js";
 import { headerValue } from "./headers.js";
-import { Places, type Want } from "./places.js";
 import { askForBytes, type Part } from "./range-request.js";
-import { RetryBudget, type Retry } from "./retry.js";
-import { isMirrorsFault, MIRROR_RETRIES } from "./route.js";
+import type { Retry } from "./retry.js";
+import { isMirrorsFault } from "./route.js";
 import type { Reply, Repository, Session } from "./session.js";
 
 export interface RangeRequest extends Repository {
@@ -48,10 +47,7 @@ export class RangeStream {
   readonly #session: Session;
   readonly #request: RangeRequest;
   readonly #subject: Subject;
-  readonly #want: Want;
-  #budget: RetryBudget;
-  /** Who may be asked, the one that is first. */
-  #places: HostConfig[] | undefined;
+  readonly #places: BlobPlaces;
   /** Both are granted once, and without a wait. */
   #askedAgain = false;
   #endedEarly = false;
@@ -60,7 +56,6 @@ export class RangeStream {
   constructor(session: Session, request: RangeRequest) {
     this.#session = session;
     this.#request = request;
-    this.#budget = new RetryBudget(session.policy);
     this.#offset = request.from;
     this.#to = request.to;
     this.#subject = {
@@ -68,11 +63,15 @@ export class RangeStream {
       name: `${request.registry}/${request.repository}`,
       item: request.blob.digest,
     };
-    this.#want = {
-      registry: request.registry,
-      capability: "pull",
-      item: `${request.repository}/blobs/${request.blob.digest}`,
-    };
+    this.#places = new BlobPlaces(
+      session,
+      {
+        registry: request.registry,
+        capability: "pull",
+        item: `${request.repository}/blobs/${request.blob.digest}`,
+      },
+      request.extra ? EXTRA_RETRIES : undefined,
+    );
   }
 
   /** The next byte that {@link read} gives. */
@@ -82,9 +81,7 @@ export class RangeStream {
 
   /** Who is asked, see `Endpoint.host`. */
   get host(): string {
-    const { registry } = this.#request;
-    const [host] = this.#places ?? [];
-    return host === undefined ? registry : Places.nameOf(registry, host);
+    return this.#places.host;
   }
 
   /** Whether the last reply leaves hope that the host answers ranges. */
@@ -177,38 +174,13 @@ export class RangeStream {
     return piece;
   }
 
-  /** The place that is asked now. */
-  async #endpoint(): Promise<Endpoint> {
-    const { places } = this.#session;
-    const { registry } = this.#request;
-    const { signal } = this.#request;
-    if (this.#places === undefined) {
-      this.#places = await places.candidates(this.#want, signal);
-      this.#renewBudget();
-    }
-    const host = this.#places[0] as HostConfig;
-    return places.endpoint(registry, host, signal);
-  }
-
-  #renewBudget(): void {
-    const { policy } = this.#session;
-    const { extra } = this.#request;
-    const alone = this.#hasAnother() ? MIRROR_RETRIES : policy.retries;
-    const retries = extra ? EXTRA_RETRIES : alone;
-    this.#budget = new RetryBudget({ ...policy, retries });
-  }
-
-  #hasAnother(): boolean {
-    return this.#places !== undefined && this.#places.length > 1;
-  }
-
   /**
    * Connects, always at the registry: a link it gave before may have expired.
    * `undefined` means: again, and at once.
    */
   async #open(): Promise<Part | undefined> {
     const { extra, onResume, ...where } = this.#request;
-    const endpoint = await this.#endpoint();
+    const endpoint = await this.#places.endpoint(where.signal);
     const begun = performance.now();
     const opened = await askForBytes(this.#session, {
       ...where,
@@ -224,8 +196,7 @@ export class RangeStream {
     this.#answerMs = performance.now() - begun;
     this.#splittable = part.splittable;
     if (this.#offset > 0) onResume(this.#offset);
-    const { places } = this.#session;
-    places.served(where.registry, this.#places?.[0] as HostConfig);
+    this.#places.served();
     return part;
   }
 
@@ -239,7 +210,7 @@ export class RangeStream {
         : cutBody(reply, "sends more than the range it announced");
     }
     this.#offset = next;
-    this.#budget.progress(length);
+    this.#places.budget.progress(length);
     this.#session.link.received(length);
   }
 
@@ -273,14 +244,17 @@ export class RangeStream {
       throw error;
     }
     try {
-      await this.#session.again(error, this.#budget, {
+      await this.#session.again(error, this.#places.budget, {
         host,
         signal: this.#request.signal,
         onRetry: (retry) => onRetry(retry, host),
       });
     } catch (final) {
       if (extra) throw final;
-      if (this.#hasAnother() && isMirrorsFault(final, this.#request.signal)) {
+      if (
+        this.#places.hasAnother &&
+        isMirrorsFault(final, this.#request.signal)
+      ) {
         this.#goOnElsewhere(final);
         return;
       }
@@ -296,11 +270,7 @@ export class RangeStream {
 
   /** Leaves a mirror; what it has sent so far is kept. */
   #goOnElsewhere(error: unknown): void {
-    const [failed, ...others] = this.#places ?? [];
-    if (failed === undefined) return;
-    this.#session.places.passOver(this.#want, failed, error);
-    this.#places = others;
-    this.#renewBudget();
+    this.#places.leave(error);
     this.#askedAgain = false;
     this.#endedEarly = false;
     const reason = error instanceof Error ? error.message : String(error);

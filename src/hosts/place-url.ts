@@ -107,6 +107,6 @@ function readUrl(text: string, strict: boolean, report: Report): URL {
 }
 
 function apiRoot(pathname: string, overridePath: boolean): string {
-  const path = pathname.replace(/\/+$/, "");
+  const path = pathname.replace(/(?<!\/)\/+$/, "");
   return overridePath ? path : path.replace(/\/v2$/, "");
 }

@@ -160,7 +160,7 @@ function askFor(
 }
 
 function usableHead(
-  { headers }: Reply,
+  { headers, secrets }: Reply,
   { item }: ManifestRequest,
 ): ManifestHead | undefined {
   const digest = headerValue(headers, "docker-content-digest");
@@ -173,7 +173,7 @@ function usableHead(
     digest,
     mediaType: contentType(headers),
     size,
-    ...rateLimitOf(headers),
+    ...rateLimitOf(headers, secrets),
   };
 }
 
@@ -221,11 +221,14 @@ async function readManifest(
   if (promised !== undefined && !matches(promised, bytes)) {
     throw wrongDigest(what, promised, digest);
   }
-  return { bytes, digest, mediaType, ...rateLimitOf(headers) };
+  return { bytes, digest, mediaType, ...rateLimitOf(headers, reply.secrets) };
 }
 
-function rateLimitOf(headers: ResponseHeaders): { rateLimit?: RateLimit } {
-  const rateLimit = parseRateLimit(headers);
+function rateLimitOf(
+  headers: ResponseHeaders,
+  secrets: readonly string[],
+): { rateLimit?: RateLimit } {
+  const rateLimit = parseRateLimit(headers, secrets);
   return rateLimit === undefined ? {} : { rateLimit };
 }
 

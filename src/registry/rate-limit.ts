@@ -7,7 +7,7 @@
  *     docker-ratelimit-source: 192.0.2.7
  */
 import { headerValue, type ResponseHeaders } from "./headers.js";
-import { serverWords } from "./redact.js";
+import { scrub, serverWords } from "./redact.js";
 
 export interface RateLimit {
   /** Pulls in a window. */
@@ -19,9 +19,13 @@ export interface RateLimit {
   readonly source?: string;
 }
 
-/** Undefined unless limit and remainder are both there and numbers: where nothing is said, nothing is limited. */
+/**
+ * Undefined unless limit and remainder are both there and numbers: where nothing is said, nothing is limited.
+ * @param secrets what was sent, and must not come back
+ */
 export function parseRateLimit(
   headers: ResponseHeaders,
+  secrets: readonly string[] = [],
 ): RateLimit | undefined {
   const limit = readCount(headerValue(headers, "ratelimit-limit"));
   const remaining = readCount(headerValue(headers, "ratelimit-remaining"));
@@ -32,7 +36,9 @@ export function parseRateLimit(
     limit: limit.count,
     remaining: remaining.count,
     ...(windowSeconds === undefined ? {} : { windowSeconds }),
-    ...(source === undefined ? {} : { source: serverWords(source, 80) }),
+    ...(source === undefined
+      ? {}
+      : { source: serverWords(scrub(source, secrets), 80) }),
   };
 }
 

@@ -8,7 +8,7 @@ import type { Endpoint } from "./endpoint.js";
  * @param path `<repository>/<what>`, with a query perhaps
  */
 export function apiUrl(endpoint: Endpoint, path: string): URL {
-  const prefix = endpoint.base.pathname.replace(/\/+$/, "");
+  const prefix = endpoint.base.pathname.replace(/(?<!\/)\/+$/, "");
   const root = endpoint.overridePath ? prefix : `${prefix}/v2`;
   const url = new URL(`${root}/${path}`, endpoint.base);
   // A mirror of several registries tells them apart by this (containerd's rule).

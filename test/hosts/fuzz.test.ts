@@ -154,6 +154,13 @@ describe("hosts.toml of any content", () => {
     );
   });
 
+  it("takes no longer for an address of slashes", () => {
+    const began = performance.now();
+    const url = `https://mirror.example${"/".repeat(100_000)}x`;
+    expect(tryToInterpret({ server: url })).toBe(true);
+    expect(performance.now() - began).toBeLessThan(500);
+  });
+
   it("is an error when it is nested without end", async () => {
     for (const open of [
       "x = " + "[".repeat(100_000),

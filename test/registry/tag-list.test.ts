@@ -184,3 +184,12 @@ it("limits come with manifests and with what is asked of them", async () => {
   expect(head).toMatchObject({ rateLimit });
   expect(found).toMatchObject({ rateLimit });
 });
+
+it("a source that repeats what was sent is not shown", () => {
+  const headers = {
+    "ratelimit-limit": "100",
+    "ratelimit-remaining": "1",
+    "docker-ratelimit-source": "of s3cret-token",
+  };
+  expect(parseRateLimit(headers, ["s3cret-token"])?.source).toBe("of REDACTED");
+});

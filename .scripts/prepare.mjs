@@ -42,7 +42,7 @@ const sources = Math.max(
   ...["bin", "src", "store"].map(newestSource),
   mtime("tsconfig.json"),
   mtime("package.json"),
-  mtime(".scripts/bundle.config.mjs"),
+  mtime(".scripts/bundle.mjs"),
 );
 if (mtime("dist/.built") < sources) {
   run("npm", ["run", "--silent", "build"]);

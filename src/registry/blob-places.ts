@@ -2,7 +2,7 @@
 import type { Endpoint, HostConfig } from "./endpoint.js";
 import { Places, type Want } from "./places.js";
 import { RetryBudget } from "./retry.js";
-import { MIRROR_RETRIES } from "./route.js";
+import { afterMirrors, type Failure, mirrorPolicy } from "./route.js";
 import type { Session } from "./session.js";
 
 export class BlobPlaces {
@@ -12,6 +12,7 @@ export class BlobPlaces {
   /** Who may be asked, the one that is first; unknown before the first request. */
   #left: readonly HostConfig[] = [];
   #budget: RetryBudget;
+  readonly #before: Failure[] = [];
 
   /**
    * @param retries at every place; by default few at a mirror, for the next
@@ -65,14 +66,20 @@ export class BlobPlaces {
   leave(error: unknown): void {
     const [failed, ...others] = this.#left;
     if (failed === undefined) return;
+    this.#before.push({ host: this.host, error });
     this.#session.places.passOver(this.#want, failed, error);
     this.#left = others;
     this.#budget = this.#newBudget();
   }
 
+  /** A failure at the last place, with what the others had to say. */
+  last(error: unknown): unknown {
+    return afterMirrors(error, this.#before);
+  }
+
   #newBudget(): RetryBudget {
     const { policy } = this.#session;
-    const own = this.hasAnother ? MIRROR_RETRIES : policy.retries;
-    return new RetryBudget({ ...policy, retries: this.#retries ?? own });
+    const own = this.hasAnother ? mirrorPolicy(policy) : policy;
+    return new RetryBudget({ ...own, retries: this.#retries ?? own.retries });
   }
 }

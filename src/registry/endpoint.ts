@@ -68,4 +68,6 @@ export interface Endpoint {
   readonly capabilities: ReadonlySet<Capability>;
   readonly headers: Readonly<Record<string, string>>;
   readonly connection: ConnectionProfile | undefined;
+  /** Another place can be asked instead: this one is not waited for long. */
+  readonly hasNext: boolean;
 }

@@ -220,7 +220,13 @@ function explain(code: string, refusal: Refusal): Explanation {
   }
 }
 
-function explainDenial({ subject, identity, url }: Refusal): Explanation {
+function explainDenial({
+  subject,
+  identity,
+  url,
+  status,
+  headers,
+}: Refusal): Explanation {
   const { name } = subject;
   if (subject.kind === "login") {
     return {
@@ -234,6 +240,14 @@ function explainDenial({ subject, identity, url }: Refusal): Explanation {
       hint: identity.credentials
         ? "Check the user name and the password or token."
         : `The repository may be private, or may not exist. ${logInWith(name)}`,
+    };
+  }
+  const scheme = headerValue(headers, "www-authenticate") ?? "";
+  // With tokens it is the token server that judges the log-in.
+  if (identity.credentials && status === 401 && /^\s*basic\b/i.test(scheme)) {
+    return {
+      summary: `${name}: the registry does not take the log-in. ${sentence(identity)}`,
+      hint: `The password or token may be old: ${logInCommand(name)}`,
     };
   }
   if (identity.credentials) {
@@ -252,9 +266,12 @@ function explainDenial({ subject, identity, url }: Refusal): Explanation {
 }
 
 function logInWith(name: string): string {
+  return `For a private repository log in first: ${logInCommand(name)}`;
+}
+
+function logInCommand(name: string): string {
   const host = name.split("/")[0] ?? "";
-  const command = host === "docker.io" ? "tpull login" : `tpull login ${host}`;
-  return `For a private repository log in first: ${command}`;
+  return host === "docker.io" ? "tpull login" : `tpull login ${host}`;
 }
 
 /**

@@ -62,6 +62,8 @@ export interface HttpRequest {
   /** How to connect to the URL's own scheme, host and port. */
   readonly connection?: ConnectionProfile | undefined;
   readonly body?: string;
+  /** At most so long until the response's headers; the client's limit where that is less. Milliseconds. */
+  readonly answerWithinMs?: number | undefined;
   readonly signal: AbortSignal;
   /** Throws when a redirect must not lead there. */
   readonly checkRedirect?: (target: URL) => void | Promise<void>;
@@ -154,12 +156,16 @@ export class Http {
   }
 
   #send(
-    request: Pick<HttpRequest, "body" | "method" | "signal">,
+    request: Pick<HttpRequest, "answerWithinMs" | "body" | "method" | "signal">,
     url: URL,
     { agent, proxy, forward }: Route,
     headers: Record<string, string>,
   ): Promise<ExchangeResponse> {
-    const { headersTimeoutMs, stallMs, floorBytesPerSecond } = this.#options;
+    const { stallMs, floorBytesPerSecond } = this.#options;
+    const headersTimeoutMs = Math.min(
+      this.#options.headersTimeoutMs,
+      request.answerWithinMs ?? Number.POSITIVE_INFINITY,
+    );
     const floor = floorBytesPerSecond ?? DEFAULT_FLOOR_BYTES_PER_SECOND;
     if (forward && proxy?.authorization !== undefined) {
       headers["proxy-authorization"] = proxy.authorization;

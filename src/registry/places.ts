@@ -31,7 +31,11 @@ const VERIFIED: ConnectionProfile = { verify: true };
 const UNVERIFIED: ConnectionProfile = { verify: false };
 const ALL: readonly Capability[] = ["pull", "resolve"];
 /** Failures that say that the server answers well and has not got it. */
-const MISSING = new Set(["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"]);
+export const LACKING: ReadonlySet<string> = new Set([
+  "MANIFEST_UNKNOWN",
+  "NAME_UNKNOWN",
+  "BLOB_UNKNOWN",
+]);
 
 /** A mirror that was not asked any more, and why. */
 export interface PassedOver {
@@ -163,7 +167,7 @@ export class Places {
     const { registry, item } = want;
     const key = keyOf(registry, host);
     const code = isTpullError(error) ? error.code : "INTERNAL";
-    if (MISSING.has(code)) {
+    if (LACKING.has(code)) {
       this.#lacking.add(`${key} ${item}`);
       const misses = (this.#misses.get(key) ?? 0) + 1;
       this.#misses.set(key, misses);
@@ -174,7 +178,11 @@ export class Places {
       registry,
       host: Places.nameOf(registry, host),
       code,
-      reason: error instanceof Error ? error.message : String(error),
+      reason: LACKING.has(code)
+        ? `it has lacked ${MISSES_IN_A_ROW} things in a row`
+        : error instanceof Error
+          ? error.message
+          : String(error),
     };
     this.#passedOver.set(key, passed);
     this.#options.onPassedOver(passed);
@@ -247,6 +255,7 @@ export class Places {
   }
 
   async #find(registry: string, host: HostConfig): Promise<Endpoint> {
+    const hosts = await this.#hosts(registry);
     const base = baseUrl(host.url, registry);
     const endpoint = {
       registry,
@@ -258,6 +267,7 @@ export class Places {
       capabilities: new Set(host.capabilities),
       headers: host.headers,
       connection: host.connection,
+      hasNext: hosts.at(-1) !== host,
     };
     if (!host.plainHttpFallback || base.protocol !== "https:") return endpoint;
     const { probeTimeoutMs, lookup } = this.#options;

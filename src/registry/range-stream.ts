@@ -4,6 +4,7 @@
  * came before where it does not; at the registry or at another of its places.
  * The bytes are not hashed here.
  */
+import { LACKING } from "./places.js";
 import { isTpullError, throwIfAborted } from "../../store/errors.js";
 import { cutBody, wrongBlobSize, type BlobAddress } from "./blob-errors.js";
 import { BlobPlaces } from "./blob-places.js";
@@ -260,7 +261,7 @@ export class RangeStream {
       }
       const { name } = this.#subject;
       throw about(
-        final,
+        this.#places.last(final),
         name,
         `${name}, blob ${blob.digest}, at byte ${this.#offset} of ${blob.size}`,
         { layer: blob.digest, offset: this.#offset },
@@ -273,6 +274,8 @@ export class RangeStream {
     this.#places.leave(error);
     this.#askedAgain = false;
     this.#endedEarly = false;
+    // That a mirror has not got something is nothing that went wrong.
+    if (isTpullError(error) && LACKING.has(error.code)) return;
     const reason = error instanceof Error ? error.message : String(error);
     this.#tellOfAnother(reason);
   }

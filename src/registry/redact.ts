@@ -4,7 +4,7 @@
  */
 
 /** Query parameters whose values are names, not secrets. */
-const OPEN_PARAMETERS = new Set(["ns"]);
+const OPEN_PARAMETERS = new Set(["ns", "n"]);
 const REDACTED = "REDACTED";
 
 /**

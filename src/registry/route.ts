@@ -4,14 +4,16 @@
  * whoever sends them.
  */
 import type { Digest } from "../../store/digest.js";
-import { isTpullError } from "../../store/errors.js";
+import { isTpullError, TpullError } from "../../store/errors.js";
 import type { Endpoint, HostConfig } from "./endpoint.js";
-import { type Want, Places } from "./places.js";
-import type { Retry } from "./retry.js";
+import { LACKING, type Want, Places } from "./places.js";
+import type { Retry, RetryPolicy } from "./retry.js";
 import type { Repository, RetryScope, Session } from "./session.js";
 
-/** A mirror gets one more try; then the next is asked rather than waited for. */
-export const MIRROR_RETRIES = 1;
+/** A mirror gets one more try, unless it is silent; then the next is asked rather than waited for. */
+export function mirrorPolicy(policy: RetryPolicy): RetryPolicy {
+  return { ...policy, retries: Math.min(1, policy.retries), silenceMs: 1 };
+}
 
 export interface RouteOptions {
   readonly signal: AbortSignal;
@@ -32,6 +34,7 @@ export async function atAnyPlace<T>(
 ): Promise<T> {
   const { places } = session;
   const candidates = await places.candidates(want, signal);
+  const before: Failure[] = [];
   for (let at = 0; ; at++) {
     const host = candidates[at] as HostConfig;
     const last = at === candidates.length - 1;
@@ -45,13 +48,15 @@ export async function atAnyPlace<T>(
       const result = await session.retrying(
         scope,
         async () => work(await places.endpoint(want.registry, host, signal)),
-        last ? undefined : MIRROR_RETRIES,
+        last ? undefined : mirrorPolicy(session.policy),
       );
       places.served(want.registry, host);
       return result;
     } catch (error) {
-      if (last || !isMirrorsFault(error, signal)) throw error;
+      if (!isMirrorsFault(error, signal)) throw error;
+      if (last) throw afterMirrors(error, before);
       places.passOver(want, host, error);
+      before.push({ host: name, error });
     }
   }
 }
@@ -59,6 +64,36 @@ export async function atAnyPlace<T>(
 /** Whether a failure lies with the place that was asked, so that another may do better. */
 export function isMirrorsFault(error: unknown, signal: AbortSignal): boolean {
   return isTpullError(error) && error.code !== "ABORTED" && !signal.aborted;
+}
+
+/** What a place that was asked before had to say. */
+export interface Failure {
+  readonly host: string;
+  readonly error: unknown;
+}
+
+/** The last place's failure, which may not be the one that matters: with what the mirrors said. */
+export function afterMirrors(
+  error: unknown,
+  before: readonly Failure[],
+): unknown {
+  if (before.length === 0 || !isTpullError(error)) return error;
+  const said = before.map(({ host, error: earlier }) =>
+    isTpullError(earlier) && LACKING.has(earlier.code)
+      ? `the mirror ${host} does not have it`
+      : `the mirror ${host} failed: ${messageOf(earlier)}`,
+  );
+  const hint = error.hint === undefined ? "" : ` ${error.hint}`;
+  return new TpullError(error.code, error.message, {
+    hint: `Asked before: ${said.join("; ")}.${hint}`,
+    cause: error.cause,
+    retryable: error.retryable,
+    details: error.details,
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /**

@@ -75,6 +75,8 @@ export interface SessionOptions {
   readonly slowMs: number;
 }
 
+/** A mirror that has to fetch something itself needs some time; after that the next place is asked. */
+const MIRROR_ANSWERS_MS = 20_000;
 /** One question may be sent: bare, with a token, with a wider or newer one. */
 const MAX_SENDS = 4;
 /** Nothing in a repository's name can leave its place in a URL. */
@@ -132,6 +134,7 @@ export class Session {
       url: apiUrl(endpoint, `${repository}/${ask.path}`),
       headers: ask.headers,
       hostHeaders: endpoint.headers,
+      answerWithinMs: endpoint.hasNext ? MIRROR_ANSWERS_MS : undefined,
       connection: endpoint.connection,
       signal,
     };
@@ -240,9 +243,9 @@ export class Session {
   async retrying<T>(
     scope: RetryScope,
     work: () => Promise<T>,
-    retries: number = this.policy.retries,
+    policy: RetryPolicy = this.policy,
   ): Promise<T> {
-    const budget = new RetryBudget({ ...this.policy, retries });
+    const budget = new RetryBudget(policy);
     for (;;) {
       try {
         return await work();

@@ -32,6 +32,8 @@ export class LayerRow {
   retryInSeconds: number | undefined;
   readonly #occurrences: Occurrence[] = [];
   #current = 0;
+  /** What was here of it comes with the first report, and is no speed. */
+  #begun = false;
 
   constructor(digest: Digest, total: number) {
     this.digest = digest;
@@ -62,7 +64,8 @@ export class LayerRow {
 
   /** @returns the bytes that are new */
   receive(current: number, now: number): number {
-    const gained = Math.max(0, current - this.#current);
+    const gained = this.#begun ? Math.max(0, current - this.#current) : 0;
+    this.#begun = true;
     this.#current = current;
     this.retryInSeconds = undefined;
     this.meter.note(current, now);

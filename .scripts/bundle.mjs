@@ -4,7 +4,10 @@
 // bundler. `worker` must keep its name and lie beside the chunk that starts it
 // (store/ingest/pool.ts names it relative to itself). koffi finds its native
 // part beside its own files and stays outside.
-export default {
+import { chmodSync } from "node:fs";
+import { rolldown } from "rolldown";
+
+const bundle = await rolldown({
   input: {
     tpull: "dist/bin/tpull.js",
     start: "dist/bin/start.js",
@@ -12,11 +15,15 @@ export default {
   },
   platform: "node",
   external: [/^koffi$/],
-  output: {
-    dir: "dist/cli",
-    format: "esm",
-    cleanDir: true,
-    // Comments and spaces go, names stay: a stack trace can still be read.
-    minify: { codegen: true, compress: false, mangle: false },
-  },
-};
+  logLevel: "warn",
+});
+await bundle.write({
+  dir: "dist/cli",
+  format: "esm",
+  cleanDir: true,
+  // Comments and spaces go, names stay: a stack trace can still be read.
+  minify: { codegen: true, compress: false, mangle: false },
+});
+await bundle.close();
+// npm makes it a command once, when it is installed; a rebuild must not undo that.
+chmodSync("dist/cli/tpull.js", 0o755);

@@ -96,7 +96,23 @@ async function statusOf(request: RunRequest, run: Run): Promise<number> {
   const reason = run.stop.reason();
   if (status === 0 || reason === undefined) return status;
   run.output.err(LAST_WORDS[reason]);
+  if (request.command === "pull") await tellKept(request.flags, run);
   return STOPPED[reason];
+}
+
+/** Who stops a pull should know that it was not for nothing. */
+async function tellKept(flags: Flags, run: Run): Promise<void> {
+  const { context, output } = run;
+  const { listPartials } = await import("../../store/index.js");
+  const partials = listPartials(
+    resolveRoot(flags.root, context.env, context.user()),
+  );
+  const bytes = partials.reduce((sum, partial) => sum + partial.bytes, 0);
+  if (bytes === 0) return;
+  const { formatBytes } = await import("./bars/units.js");
+  output.err(
+    `tpull: ${formatBytes(bytes)} of unfinished layers are kept; the same pull goes on there\n`,
+  );
 }
 
 async function pull(

@@ -89,6 +89,16 @@ describe("words", () => {
     );
   });
 
+  test("for a password that is not taken", () => {
+    const identity = { credentials: true, user: "ann" };
+    const headers = { "www-authenticate": 'Basic realm="x"' };
+    const error = refuse(401, of("UNAUTHORIZED", "no"), { identity, headers });
+    expect(error.message).toContain(
+      "the registry does not take the log-in. Sent the credentials of user ann.",
+    );
+    expect(error.hint).toContain("tpull login registry.test");
+  });
+
   test.each([
     ["old registries", { details: "unauthorized: incorrect password" }],
     [

@@ -231,6 +231,32 @@ describe("a mirror that fails", () => {
     expect(client.warnings).toHaveLength(1);
   });
 
+  test("it takes connections and says nothing: asked once, and not for long", async () => {
+    const { origin, mirror } = await pair();
+    mirror.faults.push({ do: "stall", times: 99 });
+    const client = connect({
+      ...mirrored(origin, mirror),
+      headersTimeoutMs: 100,
+    });
+    await client.manifest(repo(origin), "1.0");
+    expect(mirror.requests).toHaveLength(1);
+    expect(client.passedOver(origin.host)).toMatchObject([
+      { host: mirror.host, code: "NETWORK_TIMEOUT" },
+    ]);
+  });
+
+  test("and then the registry itself: what the mirror said is told, too", async () => {
+    const { origin, mirror } = await pair();
+    const client = connect(mirrored(origin, mirror));
+    await origin.close();
+    await expect(client.manifest(repo(origin), "9")).rejects.toMatchObject({
+      code: "NETWORK_REFUSED",
+      hint: expect.stringContaining(
+        `Asked before: the mirror ${mirror.host} does not have it.`,
+      ),
+    });
+  });
+
   test("several at once that meet the same failure name it once", async () => {
     const { origin, mirror, layer } = await pair();
     mirror.faults.push({ do: "status", status: 500, times: 99 });

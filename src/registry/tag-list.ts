@@ -15,6 +15,8 @@ const PAGE_SIZE = 1000;
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 /** Docker Hub sends 100 tags a page; no repository has come near a million. */
 const MAX_PAGES = 10_000;
+/** All of them are kept, to know them again. */
+const MAX_TAGS = 1_000_000;
 const TAG = /^\w[\w.-]{0,127}$/;
 
 export interface TagListRequest extends Repository {
@@ -57,6 +59,7 @@ export async function* streamTags(
       for (const tag of fresh) {
         // A list may have a tag twice, in one page as well.
         if (seen.has(tag)) continue;
+        if (seen.size === MAX_TAGS) throw goesRound(name);
         seen.add(tag);
         yield tag;
       }

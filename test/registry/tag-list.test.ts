@@ -193,3 +193,17 @@ it("a source that repeats what was sent is not shown", () => {
   };
   expect(parseRateLimit(headers, ["s3cret-token"])?.source).toBe("of REDACTED");
 });
+
+it("is not read for ever, though each page brings new tags", async () => {
+  const registry = await serve();
+  const pages = [1, 2, 3].map((page) => ({
+    tags: Array.from({ length: 400_000 }, (_, at) => `${page}${at}x`),
+    link: next(`last=${page}`),
+  }));
+  script(registry, pages);
+  await expect(read(registry)).rejects.toMatchObject({
+    code: "TAG_LIST_INVALID",
+    message: expect.stringContaining("no end"),
+  });
+  expect(registry.requests).toHaveLength(3);
+});

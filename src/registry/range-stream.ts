@@ -135,6 +135,8 @@ export class RangeStream {
   /** Takes on what follows, if its body brings that anyway. @returns whether it does */
   extend(to: number): boolean {
     if (this.#part === undefined || to > this.#part.end) return false;
+    // Where it has come to its end, what followed in the last chunk is gone.
+    if (this.#offset >= this.#to) return false;
     this.#to = to;
     return true;
   }

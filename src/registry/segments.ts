@@ -103,6 +103,15 @@ export class Segments {
     }
   }
 
+  /** Makes the first segment the only one. @returns the others */
+  takeRest(): Segment[] {
+    const [first, ...others] = this.list;
+    if (first !== undefined) first.end = this.#to;
+    this.#frontier = this.#to;
+    this.list.splice(1);
+    return others;
+  }
+
   /** Gives part of the longest rest to another stream. */
   #divide(rules: PartRules): Segment | undefined {
     let victim: Segment | undefined;

@@ -134,12 +134,24 @@ export class SplitBlob implements Splittable {
       this.#fill();
     }
     const { stream } = segment;
+    if (segment.end < this.#request.to) this.#bringAll(stream);
     const bytes = await stream.read();
     segment.offset = stream.offset;
     if (bytes !== undefined) return bytes;
     segment.stream = undefined;
     segment.isDone = true;
     return undefined;
+  }
+
+  /** Where there are no ranges any more all of the blob comes anyway, and once is enough. */
+  #bringAll(stream: RangeStream): void {
+    const { withoutRanges } = this.#session;
+    if (!withoutRanges.has(stream.host)) return;
+    if (!stream.extend(this.#request.to)) return;
+    for (const other of this.#segments.takeRest()) {
+      other.stream?.cancel();
+      this.#release(other);
+    }
   }
 
   #open(segment: Segment, extra: boolean): RangeStream {

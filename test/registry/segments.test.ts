@@ -168,3 +168,14 @@ test("in whatever order streams come, go and fail: every byte once, in order", (
     { numRuns: 300 },
   );
 });
+
+test("the first takes over what all others were to bring", () => {
+  const segments = new Segments(0, 1000);
+  const first = segments.first()!;
+  first.end = 400;
+  segments.list.push({ ...first, start: 400, end: 700 });
+  segments.list.push({ ...first, start: 700, end: 1000 });
+  expect(segments.takeRest().map(({ start }) => start)).toEqual([400, 700]);
+  expect(segments.list).toEqual([{ ...first, end: 1000 }]);
+  expect(segments.remaining).toBe(1000);
+});

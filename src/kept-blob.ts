@@ -83,15 +83,18 @@ export class KeptBlob {
     let at = range.from;
     speed.begin();
     try {
+      let asked = speed.now();
       for await (const whole of fetch(range)) {
+        const waited = speed.now() - asked;
         const left = range.to - at;
         const chunk = whole.length > left ? whole.subarray(0, left) : whole;
         onReceived(chunk.length);
-        speed.add(chunk.length);
+        speed.add(chunk.length, waited);
         this.#keep(at, chunk);
         at += chunk.length;
         yield chunk;
         if (at === range.to) return;
+        asked = speed.now();
       }
     } finally {
       speed.end();

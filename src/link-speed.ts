@@ -9,17 +9,20 @@ const SLOW = 56e6;
 /** A look is taken after so many bytes, or at the latest after so long. */
 const LOOK_BYTES = 4 * 1024 * 1024;
 const LOOK_MS = 250;
+/** Readers that wait for bytes for less of their time would not be served faster by any link. */
+const WAITING_SHARE = 0.5;
 
 export class LinkSpeed {
-  readonly #now: () => number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
   #streams = 0;
   #since = 0;
   #bytes = 0;
+  #waitedMs = 0;
   #fast: boolean | undefined;
 
-  /** @param now milliseconds of a clock that never goes back */
   constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
+    this.now = now;
   }
 
   /** Undefined until enough has come to tell. */
@@ -37,20 +40,28 @@ export class LinkSpeed {
     this.#streams -= 1;
   }
 
-  add(bytes: number): void {
+  /**
+   * Notes bytes that have come.
+   * @param waitedMs how long their reader had waited for them
+   */
+  add(bytes: number, waitedMs: number): void {
     this.#bytes += bytes;
-    const elapsed = this.#now() - this.#since;
+    this.#waitedMs += waitedMs;
+    const elapsed = this.now() - this.#since;
     const enough = this.#bytes >= LOOK_BYTES;
     if (!enough && elapsed < LOOK_MS) return;
     const rate = (this.#bytes / Math.max(elapsed, 1)) * 1000;
     // A trickle after a pause says nothing for speed.
-    if (rate >= FAST && enough) this.#fast = true;
-    else if (rate < SLOW) this.#fast = false;
+    const share = this.#waitedMs / (elapsed * Math.max(1, this.#streams));
+    const isIdle = share < WAITING_SHARE;
+    if (enough && (rate >= FAST || isIdle)) this.#fast = true;
+    else if (rate < SLOW && !isIdle) this.#fast = false;
     this.#restart();
   }
 
   #restart(): void {
-    this.#since = this.#now();
+    this.#since = this.now();
     this.#bytes = 0;
+    this.#waitedMs = 0;
   }
 }

@@ -180,16 +180,28 @@ describe("the speed of a link", () => {
     expect(speed.isFast).toBeUndefined();
     speed.begin();
     now += 40;
-    speed.add(4 * MIB);
+    speed.add(4 * MIB, 40);
     expect(speed.isFast).toBe(true);
     speed.end();
     now += 60_000;
     speed.begin();
     now += 10;
-    speed.add(MIB);
+    speed.add(MIB, 10);
     expect(speed.isFast).toBe(true);
     now += 1000;
-    speed.add(MIB);
+    speed.add(MIB, 1000);
+    expect(speed.isFast).toBe(false);
+  });
+
+  it("is not the speed of a reader that has other things to do", () => {
+    let now = 0;
+    const speed = new LinkSpeed(() => now);
+    speed.begin();
+    now += 400;
+    speed.add(8 * MIB, 50);
+    expect(speed.isFast).toBe(true);
+    now += 400;
+    speed.add(8 * MIB, 390);
     expect(speed.isFast).toBe(false);
   });
 });

@@ -7,10 +7,6 @@ export class ByteCount {
     this.#hosts.set(host, (this.#hosts.get(host) ?? 0) + bytes);
   };
 
-  get hosts(): Iterable<string> {
-    return this.#hosts.keys();
-  }
-
   get total(): number {
     let total = 0;
     for (const bytes of this.#hosts.values()) total += bytes;

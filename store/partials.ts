@@ -137,7 +137,7 @@ export class Partials {
 
   /**
    * Ends the session's part in them: what is too old goes, and the oldest of
-   * what is too much. What this session had to do with is not too much.
+   * what is too much. What this write session had to do with is not too much.
    * @returns whether any are left
    */
   async end(): Promise<boolean> {

@@ -22,7 +22,7 @@ export class PresentLayers {
   }
 
   /**
-   * Adds a layer that this session published. Runs in the section of the
+   * Adds a layer that this write session published. Runs in the section of the
    * commit, so that nobody takes it back in between.
    */
   add(record: LayerRecord): void {
@@ -33,7 +33,7 @@ export class PresentLayers {
     this.#keep(record, pin);
   }
 
-  /** A layer that is in the store with all it needs; from now on it stays for this session. */
+  /** A layer that is in the store with all it needs; from now on it stays for this write session. */
   find(chainId: ChainId): LayerRecord | undefined {
     const known = this.#known.get(chainId);
     if (known !== undefined) return known;
@@ -53,7 +53,7 @@ export class PresentLayers {
     return record;
   }
 
-  /** Whether this session found the layer, or published it. */
+  /** Whether this write session found the layer, or published it. */
   has(chainId: ChainId): boolean {
     return this.#known.has(chainId);
   }

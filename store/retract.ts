@@ -158,7 +158,7 @@ function aside(layout: Layout, { chainId }: StagedClaim): string {
   return layout.temporaryLayer("retracted", chainId);
 }
 
-/** Removes the `committed` marks of this session whose children did not come about. Runs in the section. */
+/** Removes the `committed` marks of this write session whose children did not come about. Runs in the section. */
 function removeIdleMarks({ layout, marked }: Session): void {
   if (marked.size === 0) return;
   const children = countChildren(layout);

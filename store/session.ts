@@ -34,7 +34,7 @@ export class Session {
   readonly signal: AbortSignal | undefined;
   /** Where layers are mounted from that are known to be whole and to stay. */
   readonly places: Map<ChainId, Place> = new Map();
-  /** Parents whose `committed` mark this session made. */
+  /** Parents whose `committed` mark this write session made. */
   readonly marked: Set<ChainId> = new Set();
   readonly #skeleton: Skeleton;
   readonly #lock: RootLock;

@@ -153,7 +153,7 @@ export class Skeleton {
   }
 
   /**
-   * Removes again what this session made and is still empty. While another
+   * Removes again what this write session made and is still empty. While another
    * session is alive in this root, it may rely on that: then it is left to the
    * last one that ends.
    */
@@ -177,7 +177,7 @@ export class Skeleton {
     unmark(this.#layout.made);
   }
 
-  /** Notes what this session made, one path in JSON on each line. */
+  /** Notes what this write session made, one path in JSON on each line. */
   #bequeath(): void {
     const { tpull, made } = this.#layout;
     try {

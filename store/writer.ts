@@ -294,7 +294,7 @@ class Writer implements StoreWriter {
   }
 
   /**
-   * What this session relied on goes with it unless it is to be kept; what
+   * What this write session relied on goes with it unless it is to be kept; what
    * others left stays for its time.
    */
   async #retractUnused(): Promise<void> {

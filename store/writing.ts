@@ -23,7 +23,7 @@ export interface ClaimOptions extends WaitOptions {
 }
 
 export interface WriteOptions extends SessionOptions, WaitOptions {
-  /** What interrupted pulls may leave behind, to be swept by this session. */
+  /** What interrupted pulls may leave behind, to be swept by this write session. */
   leftovers?: LeftoverLimits | undefined;
 }
 

@@ -1,7 +1,10 @@
 /** Failures of one image or layer, in messages that can stand alone. */
 import { TpullError, isTpullError } from "../store/index.js";
 import type { BlobSource } from "./layer-request.js";
-import { type Reference, canonicalRepository } from "./reference.js";
+import {
+  type Reference,
+  canonicalRepository,
+} from "../store/reference/reference.js";
 
 /**
  * The error with the image it is about: its message begins with the reference

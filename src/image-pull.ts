@@ -27,7 +27,7 @@ import {
   canonicalRepository,
   familiarName,
   familiarRepository,
-} from "./reference.js";
+} from "../store/reference/reference.js";
 import type { CallOptions } from "./registry/client.js";
 import type { Descriptor } from "./registry/manifest.js";
 import type { ResolvedImage } from "./resolve-image.js";

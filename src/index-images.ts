@@ -6,7 +6,7 @@ import {
   listPlatforms,
   platformName,
 } from "./platform.js";
-import type { Reference } from "./reference.js";
+import type { Reference } from "../store/reference/reference.js";
 import type { CallOptions, RegistryClient } from "./registry/client.js";
 import {
   type Descriptor,

@@ -48,8 +48,8 @@ export {
   familiarName,
   familiarRepository,
   parseReference,
-} from "./reference.js";
-export type { Reference } from "./reference.js";
+} from "../store/reference/reference.js";
+export type { Reference } from "../store/reference/reference.js";
 export { formatPlatform, hostPlatform, parsePlatform } from "./platform.js";
 export type { Platform } from "./platform.js";
 export { TpullError, isTpullError, openStore } from "../store/index.js";

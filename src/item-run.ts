@@ -12,7 +12,10 @@ import {
   expandPlatforms,
   expandTags,
 } from "./items.js";
-import { type Reference, parseReference } from "./reference.js";
+import {
+  type Reference,
+  parseReference,
+} from "../store/reference/reference.js";
 import type { RunSession } from "./run-session.js";
 
 /** Images whose manifests are asked for at the same time. */

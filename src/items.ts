@@ -12,7 +12,7 @@ import {
   listImages,
   noSuchPlatform,
 } from "./index-images.js";
-import { withoutSecrets } from "./printable.js";
+import { withoutSecrets } from "../store/reference/printable.js";
 import {
   type Platform,
   choosePlatform,
@@ -22,7 +22,10 @@ import {
   platformOf,
 } from "./platform.js";
 import { parseRepository } from "./repository.js";
-import { type Reference, parseReference } from "./reference.js";
+import {
+  type Reference,
+  parseReference,
+} from "../store/reference/reference.js";
 import type { Descriptor } from "./registry/manifest.js";
 import { type Top, fetchTop } from "./resolve-image.js";
 

@@ -4,8 +4,8 @@ import { canonicalHost, HUB, serverKey } from "./credentials/server.js";
 import type { CredentialWarning } from "./credentials/source.js";
 import type { Environment } from "./credentials/files.js";
 import { dockerEnvironment, type NetworkSettings } from "./network-settings.js";
-import { quoted } from "./printable.js";
-import { checkRegistry } from "./reference-host.js";
+import { quoted } from "../store/reference/printable.js";
+import { checkRegistry } from "../store/reference/host.js";
 import type { RegistryClientOptions } from "./registry/client-types.js";
 
 interface KeepingOptions {

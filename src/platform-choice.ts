@@ -8,7 +8,7 @@ import {
   normalizePlatform,
   type Platform,
 } from "./platform-names.js";
-import { printable } from "./printable.js";
+import { printable } from "../store/reference/printable.js";
 
 /**
  * A platform as registries write it, in an index's descriptor or at the top of

@@ -12,7 +12,7 @@ import {
   normalizePlatform,
   type Platform,
 } from "./platform-names.js";
-import { characterName, quoted } from "./printable.js";
+import { characterName, quoted } from "../store/reference/printable.js";
 
 export {
   choosePlatform,

@@ -13,7 +13,7 @@ import { hostPlatform } from "./platform.js";
 import { ItemRun } from "./item-run.js";
 import { type PullOptions, PullSession } from "./pull-session.js";
 import { parseRepository } from "./repository.js";
-import { canonicalName, parseReference } from "./reference.js";
+import { canonicalName, parseReference } from "../store/reference/reference.js";
 import { resolveImage } from "./resolve-image.js";
 
 export type { PullOptions } from "./pull-session.js";

@@ -1,7 +1,10 @@
 /** References that name a repository as a whole. */
 import { TpullError } from "../store/index.js";
-import { withoutSecrets } from "./printable.js";
-import { type Reference, parseReference } from "./reference.js";
+import { withoutSecrets } from "../store/reference/printable.js";
+import {
+  type Reference,
+  parseReference,
+} from "../store/reference/reference.js";
 
 /**
  * Reads a repository's name: a reference without tag and digest.

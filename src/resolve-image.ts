@@ -11,7 +11,7 @@ import {
   tooDeep,
 } from "./index-images.js";
 import { type Platform, choosePlatform, formatPlatform } from "./platform.js";
-import type { Reference } from "./reference.js";
+import type { Reference } from "../store/reference/reference.js";
 import {
   type Descriptor,
   type ImageManifest,

@@ -8,7 +8,7 @@ import {
   canonicalRepository,
   familiarName,
   familiarRepository,
-} from "./reference.js";
+} from "../store/reference/reference.js";
 import type { CallOptions, RegistryClient } from "./registry/client.js";
 import {
   parseStoredConfig,

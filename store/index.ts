@@ -39,3 +39,11 @@ export type {
   WaitOptions,
   WriteOptions,
 } from "./writing.js";
+export {
+  canonicalName,
+  canonicalRepository,
+  familiarName,
+  familiarRepository,
+  parseReference,
+} from "./reference/reference.js";
+export type { Reference } from "./reference/reference.js";

@@ -1,7 +1,7 @@
 /** What went wrong, as text for people and as an exit status. */
 import { isTpullError } from "../../store/errors.js";
 import type { FailedPull } from "../events.js";
-import { shownReference } from "../printable.js";
+import { shownReference } from "../../store/reference/printable.js";
 import { USAGE } from "./args.js";
 import { oneLine } from "./terminal-text.js";
 

@@ -1,7 +1,7 @@
 /** Certificate files: checked here, where it can be said which of them is wrong. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { join } from "node:path";
-import { printable } from "../printable.js";
+import { printable } from "../../store/reference/printable.js";
 import type { ClientCertificate } from "../registry/endpoint.js";
 import { readBytes } from "./config-file.js";
 import type { Report } from "./report.js";

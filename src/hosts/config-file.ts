@@ -1,6 +1,6 @@
 /** Reading of configuration files: ordinary ones, of a size that such files have. */
 import { readFile, stat } from "node:fs/promises";
-import { printable } from "../printable.js";
+import { printable } from "../../store/reference/printable.js";
 import { errorCode, type Report } from "./report.js";
 
 /** A bundle of all the world's authorities has a quarter of this. */

@@ -2,7 +2,7 @@
  * Fields of `hosts.toml`, each checked for its type. Absent fields are
  * `undefined`.
  */
-import { quoted } from "../printable.js";
+import { quoted } from "../../store/reference/printable.js";
 import type { Capability } from "../registry/endpoint.js";
 import { parseDuration } from "./duration.js";
 import type { Report } from "./report.js";

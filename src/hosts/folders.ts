@@ -4,7 +4,7 @@
  */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { printable } from "../printable.js";
+import { printable } from "../../store/reference/printable.js";
 import { errorCode, type Report } from "./report.js";
 
 const DEFAULT_NAME = "_default";

@@ -1,5 +1,5 @@
 /** The `header` table of `hosts.toml`: what is sent with every request to a place. */
-import { quoted } from "../printable.js";
+import { quoted } from "../../store/reference/printable.js";
 import { isTable, readStrings, type Table } from "./fields.js";
 import type { Report } from "./report.js";
 

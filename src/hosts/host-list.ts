@@ -4,8 +4,8 @@
  */
 import { BlockList, isIP, isIPv6 } from "node:net";
 import { isTpullError } from "../../store/errors.js";
-import { quoted } from "../printable.js";
-import { checkRegistry } from "../reference-host.js";
+import { quoted } from "../../store/reference/printable.js";
+import { checkRegistry } from "../../store/reference/host.js";
 import type { Report } from "./report.js";
 import type { Lookup } from "./types.js";
 

@@ -5,7 +5,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { isTpullError } from "../../store/errors.js";
-import { quoted, printable } from "../printable.js";
+import { quoted, printable } from "../../store/reference/printable.js";
 import { loadCa, loadClient } from "./certificates.js";
 import { readText } from "./config-file.js";
 import {

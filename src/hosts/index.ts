@@ -5,7 +5,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { isTpullError } from "../../store/errors.js";
-import { checkRegistry } from "../reference-host.js";
+import { checkRegistry } from "../../store/reference/host.js";
 import type {
   ConnectionProfile,
   HostConfig,

@@ -1,7 +1,7 @@
 /** `--mirror REGISTRY=URL`, and docker's `registry-mirrors`. */
 import { isTpullError } from "../../store/errors.js";
-import { quoted } from "../printable.js";
-import { checkRegistry } from "../reference-host.js";
+import { quoted } from "../../store/reference/printable.js";
+import { checkRegistry } from "../../store/reference/host.js";
 import { HUB, parsePlaceUrl } from "./place-url.js";
 import type { Report } from "./report.js";
 import { ALL_CAPABILITIES, type Place } from "./types.js";

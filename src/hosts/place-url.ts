@@ -4,7 +4,7 @@
  * which may be written or left out, except where the path is said to be the
  * API's root already.
  */
-import { quoted } from "../printable.js";
+import { quoted } from "../../store/reference/printable.js";
 import type { Report } from "./report.js";
 
 /** Docker Hub as references name it, and where its API is. */

@@ -1,6 +1,6 @@
 /** How the readers of configuration say what is wrong, and where. */
 import { TpullError } from "../../store/errors.js";
-import { printable } from "../printable.js";
+import { printable } from "../../store/reference/printable.js";
 
 export interface Report {
   /** The error for something that cannot be understood; to be thrown. */

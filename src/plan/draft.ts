@@ -13,7 +13,11 @@ import type { IndexContext } from "../index-images.js";
 import type { Item } from "../items.js";
 import { checkPlatform } from "../item-platform.js";
 import { formatPlatform } from "../platform.js";
-import { DOCKER_HUB, type Reference, canonicalName } from "../reference.js";
+import {
+  DOCKER_HUB,
+  type Reference,
+  canonicalName,
+} from "../../store/reference/reference.js";
 import { resolveImage } from "../resolve-image.js";
 import { missingLayers } from "../stored-image.js";
 import { storedUpToDate } from "../up-to-date.js";

@@ -15,7 +15,10 @@ import { defaultRoot } from "../default-root.js";
 import { inImage } from "../image-error.js";
 import { ItemRun } from "../item-run.js";
 import { type Item, aboutOf, readSelection } from "../items.js";
-import { type Reference, parseReference } from "../reference.js";
+import {
+  type Reference,
+  parseReference,
+} from "../../store/reference/reference.js";
 import { parseRepository } from "../repository.js";
 import { type RunOptions, RunSession } from "../run-session.js";
 import {

@@ -1,7 +1,7 @@
 /** The manifest or index behind a name, byte for byte. */
 import type { Digest } from "../../store/index.js";
 import { parsePlatform } from "../platform.js";
-import { canonicalName } from "../reference.js";
+import { canonicalName } from "../../store/reference/reference.js";
 import { parseManifest } from "../registry/manifest.js";
 import { imagesBehind } from "./platforms.js";
 import { asking, type QueryOptions } from "./query.js";

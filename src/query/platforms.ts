@@ -12,7 +12,7 @@ import {
   platformMatches,
   platformName,
 } from "../platform.js";
-import type { Reference } from "../reference.js";
+import type { Reference } from "../../store/reference/reference.js";
 import type { ImageManifest } from "../registry/manifest.js";
 import type { Top } from "../resolve-image.js";
 import type { Query } from "./query.js";

@@ -2,8 +2,11 @@
 import { isTpullError } from "../../store/index.js";
 import { inImage } from "../image-error.js";
 import type { IndexContext } from "../index-images.js";
-import { withoutSecrets } from "../printable.js";
-import { type Reference, parseReference } from "../reference.js";
+import { withoutSecrets } from "../../store/reference/printable.js";
+import {
+  type Reference,
+  parseReference,
+} from "../../store/reference/reference.js";
 import type { CallOptions } from "../registry/client.js";
 import { type RunOptions, RunSession } from "../run-session.js";
 

@@ -1,7 +1,7 @@
 /** What a name stands for now: a digest, and one for each platform. */
 import type { Digest } from "../../store/index.js";
 import { parsePlatform } from "../platform.js";
-import { canonicalName } from "../reference.js";
+import { canonicalName } from "../../store/reference/reference.js";
 import { fetchTop } from "../resolve-image.js";
 import { type NamedImage, imagesBehind } from "./platforms.js";
 import { asking, type QueryOptions } from "./query.js";

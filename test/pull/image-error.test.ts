@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { inImage } from "#src/image-error.js";
-import { parseReference } from "#src/reference.js";
+import { parseReference } from "#store/reference/reference.js";
 import { TpullError } from "#store/index.js";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;

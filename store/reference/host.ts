@@ -3,9 +3,8 @@
  * is what docker's reference library takes, minus hosts that no request could
  * ever be sent to.
  */
-import { isIPv6 } from "node:net";
 import { quoted } from "./printable.js";
-import { invalidReference } from "./reference-grammar.js";
+import { invalidReference } from "./grammar.js";
 
 /** Longest name that DNS can hold. */
 const MAX_HOST_CHARACTERS = 253;
@@ -36,7 +35,10 @@ function checkAddress(host: string, read: string): string | undefined {
     );
   }
   const address = parts[1] ?? "";
-  if (!/^[0-9A-Fa-f:]+$/.test(address) || !isIPv6(address)) {
+  if (
+    !/^[0-9A-Fa-f:]+$/.test(address) ||
+    !URL.canParse(`http://[${address}]`)
+  ) {
     throw invalidReference(
       `${read}, but ${quoted(address)} is not an IPv6 address`,
       "An IPv6 address is written in hex groups only, like [2001:db8::1]:5000.",

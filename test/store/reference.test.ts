@@ -5,7 +5,7 @@ import {
   familiarRepository,
   parseReference,
   type Reference,
-} from "#src/reference.js";
+} from "#store/reference/reference.js";
 import { isTpullError, type TpullError } from "#store/errors.js";
 import * as fc from "fast-check";
 import { describe, expect, it, test } from "vitest";

@@ -3,7 +3,7 @@
  * `REFERENCE_INVALID` with the problem alone; parseReference puts the reference
  * in front. Hosts have their own file.
  */
-import { TpullError } from "../store/errors.js";
+import { TpullError } from "../errors.js";
 import { afterCredentials, characterName, quoted } from "./printable.js";
 
 /** Longest repository path, `library/` included, without the registry host. */

@@ -8,8 +8,8 @@
  * Grammar and normalisation are those of docker's reference library
  * (github.com/distribution/reference).
  */
-import { parseDigest, type Digest } from "../store/digest.js";
-import { isTpullError } from "../store/errors.js";
+import { parseDigest, type Digest } from "../digest.js";
+import { isTpullError } from "../errors.js";
 import { quoted, shownReference } from "./printable.js";
 import {
   checkDigest,
@@ -17,8 +17,8 @@ import {
   checkTag,
   checkWhole,
   invalidReference,
-} from "./reference-grammar.js";
-import { checkRegistry } from "./reference-host.js";
+} from "./grammar.js";
+import { checkRegistry } from "./host.js";
 
 /** Name of Docker Hub in references; its API answers at another host. */
 export const DOCKER_HUB = "docker.io";

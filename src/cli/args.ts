@@ -3,8 +3,10 @@ import { parseArgs } from "node:util";
 import { TpullError } from "../../store/errors.js";
 import {
   COMMANDS,
-  isCommand,
+  commandOf,
+  managementGroup,
   type CommandName,
+  type LocalCommand,
   type QueryCommand,
   type WorkCommand,
 } from "./commands.js";
@@ -14,6 +16,7 @@ import {
   isFor,
   OPTIONS,
   optionSpecs,
+  shortOf,
   type Flags,
   type OptionName,
   type OptionSpec,
@@ -23,6 +26,8 @@ import {
 export type Request =
   | { command: "pull"; images: string[]; flags: Flags }
   | { command: QueryCommand; images: string[]; flags: Flags }
+  | { command: LocalCommand; images: string[]; flags: Flags }
+  | { command: "completion"; shell: string }
   | { command: "demo"; flags: Flags }
   | { command: "login"; server: string | undefined; flags: Flags }
   | { command: "logout"; server: string | undefined; flags: Flags }
@@ -51,12 +56,14 @@ type Token =
  * @throws TpullError `USAGE`
  */
 export function parseCommandLine(argv: readonly string[]): Request {
-  const tokens = tokenize(argv);
-  const { command, words } = splitWords(tokens);
+  // What a letter means depends on the command, which stands before it.
+  const { command } = splitWords(tokenize(argv, "pull"));
+  const tokens = tokenize(argv, command ?? "pull");
+  const { words } = splitWords(tokens);
   const given = tokens.filter((token) => token.kind === "option");
   if (given.some((token) => token.name === "help")) {
-    const topic = command === "help" ? words[0] : command;
-    return { command: "help", topic: isCommand(topic) ? topic : undefined };
+    const topic = command === "help" ? commandOf(words).command : command;
+    return { command: "help", topic };
   }
   if (given.some((token) => token.name === "version")) {
     return { command: "version" };
@@ -66,25 +73,25 @@ export function parseCommandLine(argv: readonly string[]): Request {
   for (const token of given) {
     const [name, value] = readOption(token, command ?? "pull");
     const spec = OPTIONS[name] as OptionSpec;
+    if (value === undefined) {
+      delete flags[name];
+      continue;
+    }
     const before = (flags[name] ?? []) as unknown[];
     flags[name] = spec.repeatable ? [...before, value] : value;
   }
   return buildRequest(command, words, flags as Flags);
 }
 
-function tokenize(argv: readonly string[]): Token[] {
+function tokenize(argv: readonly string[], command: CommandName): Token[] {
+  const letters = lettersOf(command);
   const options = Object.fromEntries(
-    optionSpecs().map(([name, spec]) => [
-      name,
-      {
-        type:
-          spec.metavar === undefined
-            ? ("boolean" as const)
-            : ("string" as const),
-        ...(spec.short === undefined ? {} : { short: spec.short }),
-      },
-    ]),
-  );
+    optionSpecs().map(([name, spec]) => {
+      const type = spec.metavar === undefined ? "boolean" : "string";
+      const short = letters.get(name);
+      return [name, { type, ...(short === undefined ? {} : { short }) }];
+    }),
+  ) as Record<string, { type: "boolean" | "string"; short?: string }>;
   // Not strict: the messages for what is wrong are made here.
   const { tokens } = parseArgs({
     args: [...argv],
@@ -96,21 +103,51 @@ function tokenize(argv: readonly string[]): Token[] {
   return tokens;
 }
 
+/** The letter of each option: those of the command, then those of others that are free. */
+function lettersOf(command: CommandName): Map<OptionName, string> {
+  const letters = new Map<OptionName, string>();
+  const taken = new Set<string>();
+  const specs = optionSpecs();
+  const own = specs.filter(([, spec]) => isFor(spec, command));
+  const foreign = specs.filter(([, spec]) => !isFor(spec, command));
+  for (const [name, spec] of [...own, ...foreign]) {
+    const letter = shortOf(spec, isFor(spec, command) ? command : "help");
+    if (letter === undefined || taken.has(letter)) continue;
+    letters.set(name, letter);
+    taken.add(letter);
+  }
+  return letters;
+}
+
 function splitWords(tokens: readonly Token[]): {
   command: CommandName | undefined;
   words: string[];
 } {
   const words: string[] = [];
-  let command: CommandName | undefined;
+  let unquoted = 0;
   let terminated = false;
   for (const token of tokens) {
     if (token.kind === "option-terminator") terminated = true;
     if (token.kind !== "positional") continue;
-    const first = command === undefined && words.length === 0;
-    if (first && !terminated && isCommand(token.value)) command = token.value;
-    else words.push(token.value);
+    words.push(token.value);
+    if (!terminated) unquoted += 1;
   }
-  return { command, words };
+  const leading = words.slice(0, unquoted);
+  const { command, taken } = commandOf(leading);
+  if (command === undefined) refuseUnfinished(leading);
+  return { command, words: words.slice(taken) };
+}
+
+/** `tpull image` and `tpull system` want a second word that they know. */
+function refuseUnfinished([word = "", next]: readonly string[]): void {
+  const group = managementGroup(word);
+  if (group === undefined) return;
+  const known = Object.keys(group);
+  const list = `'tpull ${word}' is followed by ${known.join(", ")}`;
+  if (next === undefined) throw usageError(list);
+  throw usageError(
+    `${list}, not ${shown(next)}${didYouMean(nearest(next, known))}`,
+  );
 }
 
 function readOption(
@@ -124,10 +161,7 @@ function readOption(
   if (!spec.commands.includes(command)) {
     throw usageError(`${flag} is not an option of 'tpull ${command}'`);
   }
-  if (spec.metavar === undefined) {
-    if (token.value !== undefined) throw usageError(`${flag} takes no value`);
-    return [name, true];
-  }
+  if (spec.metavar === undefined) return [name, readSwitch(token, spec)];
   const { value } = token;
   if (value === undefined) {
     throw usageError(`${flag} needs a value: --${name} ${spec.metavar}`);
@@ -139,6 +173,18 @@ function readOption(
     );
   }
   return [name, checkedValue(flag, value, spec)];
+}
+
+/** `--name`, and `--name=true` or `--name=false` as docker takes them; undefined for what is as if it were not given. */
+function readSwitch(
+  { rawName, value }: Token & { kind: "option" },
+  spec: OptionSpec,
+): boolean | undefined {
+  if (value === undefined || value === "true") return true;
+  if (value !== "false") {
+    throw usageError(`${rawName} takes no value but =true or =false`);
+  }
+  return spec.onByDefault ? false : undefined;
 }
 
 function checkedValue(flag: string, value: string, spec: OptionSpec): unknown {
@@ -194,9 +240,47 @@ function buildRequest(
       return { command, server: oneServer(command, words), flags };
     case "logout":
       return { command, server: oneServer(command, words), flags };
-    default:
+    case "completion":
+      return { command, shell: oneShell(words) };
+    case "pull":
+    case "plan":
+    case "manifest":
+    case "resolve":
+    case "tags":
+    case undefined:
       return workRequest(command ?? "pull", words, flags);
+    default:
+      return localRequest(command, words, flags);
   }
+}
+
+function localRequest(
+  command: LocalCommand,
+  words: string[],
+  flags: Flags,
+): Request {
+  refuseTogether(flags);
+  const { least = 0, most = 0, noun = "" } = COMMANDS[command].operands ?? {};
+  if (words.length < least) {
+    throw usageError(
+      words.length === 0
+        ? `no ${noun} is named`
+        : `'tpull ${command}' needs ${least} words, and there is one`,
+    );
+  }
+  if (words.includes("")) throw usageError(`the name of an image is empty`);
+  refuseWords(command, words.slice(most));
+  return { command, images: words, flags };
+}
+
+const SHELLS = ["bash", "zsh", "fish"];
+
+function oneShell(words: readonly string[]): string {
+  const [shell = "", ...more] = words;
+  refuseWords("completion", more);
+  if (SHELLS.includes(shell)) return shell;
+  const what = shell === "" ? "" : `, not ${shown(shell)}`;
+  throw usageError(`the shell is one of ${SHELLS.join(", ")}${what}`);
 }
 
 function workRequest(
@@ -227,6 +311,9 @@ function refuseTogether(flags: Flags): void {
   if (flags.quiet && flags.json) {
     throw usageError("--quiet and --json exclude each other");
   }
+  if (flags.format !== undefined && flags.json) {
+    throw usageError("--format and --json exclude each other");
+  }
 }
 
 function oneServer(
@@ -245,12 +332,14 @@ function isLoud(progress: Flags["progress"]): boolean {
 function helpTopic(words: readonly string[]): CommandName | undefined {
   const [word] = words;
   if (word === undefined) return undefined;
-  if (!isCommand(word)) {
+  const { command, taken } = commandOf(words);
+  if (command === undefined) {
+    refuseUnfinished(words);
     const near = nearest(word, Object.keys(COMMANDS));
     throw usageError(`${shown(word)} is not a command${didYouMean(near)}`);
   }
-  refuseWords("help", words.slice(1));
-  return word;
+  refuseWords("help", words.slice(taken));
+  return command;
 }
 
 function refuseWords(command: CommandName, words: readonly string[]): void {

@@ -6,8 +6,28 @@ export type WorkCommand = "pull" | "plan" | "manifest" | "resolve" | "tags";
 /** Those that store nothing. */
 export type QueryCommand = Exclude<WorkCommand, "pull">;
 
+/** The commands that look at a data root, or change what is in it, without asking for more. */
+export type LocalCommand =
+  | "images"
+  | "inspect"
+  | "history"
+  | "layers"
+  | "info"
+  | "df"
+  | "tag"
+  | "rmi"
+  | "prune"
+  | "verify";
+
 export type CommandName =
-  WorkCommand | "demo" | "login" | "logout" | "help" | "version";
+  | WorkCommand
+  | LocalCommand
+  | "demo"
+  | "login"
+  | "logout"
+  | "completion"
+  | "help"
+  | "version";
 
 /** What may stand in a row of a help table. */
 export type HelpRow = readonly [term: string, text: string];
@@ -40,8 +60,13 @@ const REGISTRY: HelpRow = [
   "REGISTRY",
   "host[:port]; Docker Hub when it is left out",
 ];
+const LOCAL_IMAGE: HelpRow = [
+  "IMAGE",
+  "name[:tag], name@digest, or an image ID or the beginning of one",
+];
+const MANY = Number.POSITIVE_INFINITY;
 const ONE_IMAGE = { noun: "image", least: 1, most: 1 };
-const IMAGES = { noun: "image", least: 1, most: Number.POSITIVE_INFINITY };
+const IMAGES = { noun: "image", least: 1, most: MANY };
 
 /** What the first word may name; any other first word is an image to pull. */
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
@@ -112,6 +137,113 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     arguments: [REPOSITORY],
     examples: [["tpull tags nginx | grep alpine", "one a line"]],
   },
+  images: {
+    summary: "list the images in a data root",
+    usage: ["tpull images [options] [REPOSITORY[:TAG]]"],
+    operands: { noun: "repository", least: 0, most: 1 },
+    arguments: [
+      ["REPOSITORY[:TAG]", "only images of that name; * and ? match"],
+    ],
+    examples: [
+      ["tpull images", "as docker lists them"],
+      ["tpull images -f dangling=true -q", "IDs of images without a name"],
+      ["tpull images --format '{{.Repository}}:{{.Tag}}'", "Go templates"],
+    ],
+  },
+  inspect: {
+    summary: "print all that is known of images, as docker's JSON",
+    usage: ["tpull inspect [options] IMAGE..."],
+    operands: IMAGES,
+    arguments: [LOCAL_IMAGE],
+    examples: [
+      ["tpull inspect nginx", "a JSON list"],
+      ["tpull inspect -f '{{json .Config.Env}}' nginx", "Go templates"],
+    ],
+  },
+  history: {
+    summary: "print the steps that made an image",
+    usage: ["tpull history [options] IMAGE"],
+    operands: ONE_IMAGE,
+    arguments: [LOCAL_IMAGE],
+    examples: [["tpull history --no-trunc nginx", "whole commands"]],
+  },
+  layers: {
+    summary: "print where each layer of an image comes from and lies",
+    usage: ["tpull layers [options] IMAGE", "tpull layers --tree [IMAGE]"],
+    operands: { noun: "image", least: 0, most: 1 },
+    arguments: [LOCAL_IMAGE],
+    examples: [
+      ["tpull layers nginx", "a table, base first"],
+      ["tpull layers --tree", "all layers of the root, and who uses them"],
+    ],
+  },
+  info: {
+    summary: "say what kind of data root this is, and who holds it",
+    usage: ["tpull info [options]"],
+    examples: [["tpull info --json --root /srv/data", "for programs"]],
+  },
+  df: {
+    summary: "say what takes the space in a data root",
+    usage: ["tpull df [options]"],
+    examples: [["tpull df -v", "image by image"]],
+  },
+  tag: {
+    summary: "give an image another name",
+    usage: ["tpull tag [options] IMAGE NAME[:TAG]..."],
+    operands: { noun: "image", least: 2, most: MANY },
+    arguments: [
+      LOCAL_IMAGE,
+      ["NAME[:TAG]", "the new name; :latest without a tag"],
+    ],
+    examples: [["tpull tag nginx registry.example/web:1", ""]],
+  },
+  rmi: {
+    summary: "remove images, or names of images",
+    usage: ["tpull rmi [options] IMAGE..."],
+    operands: IMAGES,
+    arguments: [LOCAL_IMAGE],
+    examples: [["tpull rmi nginx:1.26 redis", ""]],
+    status: {
+      done: "all of them are gone",
+      failed: "one could not be removed; the others are gone",
+    },
+  },
+  prune: {
+    summary: "remove what nobody uses",
+    usage: ["tpull prune [options]"],
+    examples: [
+      ["tpull prune --dry-run -a", "which images no container uses"],
+      ["tpull prune -f", "images without a name"],
+      [
+        "tpull prune -a -f --keep-storage 20GB",
+        "the oldest until 20 GB are left",
+      ],
+      ["tpull prune --partial -f", "what interrupted pulls left"],
+    ],
+  },
+  verify: {
+    summary: "check a data root against what it claims to hold, and mend it",
+    usage: [
+      "tpull verify [options] [IMAGE...]",
+      "tpull verify --repair [options] [IMAGE...]",
+    ],
+    operands: { noun: "image", least: 0, most: MANY },
+    arguments: [LOCAL_IMAGE],
+    examples: [
+      ["tpull verify --quick", "names, chains and links, no content"],
+      ["tpull verify --repair --yes", "after a power cut"],
+    ],
+    status: {
+      done: "nothing is wrong (any more)",
+      failed: "something is wrong, or could not be mended",
+    },
+  },
+  completion: {
+    summary: "print a completion script for a shell",
+    usage: ["tpull completion bash|zsh|fish"],
+    operands: { noun: "shell", least: 1, most: 1 },
+    examples: [["source <(tpull completion bash)", "for this shell"]],
+  },
   demo: {
     summary: "pull a small image from a registry inside tpull, explained",
     usage: ["tpull demo [options]"],
@@ -143,6 +275,51 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [],
   },
 };
+
+/** docker's management forms: two words that are another name of a command. */
+const MANAGEMENT: Readonly<
+  Record<string, Readonly<Record<string, CommandName>>>
+> = {
+  image: {
+    ls: "images",
+    list: "images",
+    pull: "pull",
+    inspect: "inspect",
+    history: "history",
+    rm: "rmi",
+    remove: "rmi",
+    prune: "prune",
+    tag: "tag",
+  },
+  system: { df: "df", info: "info" },
+};
+
+/** Other single words for commands. */
+const ALIASES: Readonly<Record<string, CommandName>> = { ls: "images" };
+
+/** The command that the first words name, and how many of them do. */
+export function commandOf(words: readonly string[]): {
+  readonly command: CommandName | undefined;
+  readonly taken: 0 | 1 | 2;
+} {
+  const [first = "", second = ""] = words;
+  if (isCommand(first)) return { command: first, taken: 1 };
+  if (Object.hasOwn(ALIASES, first)) {
+    return { command: ALIASES[first], taken: 1 };
+  }
+  const group = managementGroup(first);
+  if (group === undefined || !Object.hasOwn(group, second)) {
+    return { command: undefined, taken: 0 };
+  }
+  return { command: group[second], taken: 2 };
+}
+
+/** The second words that a management form knows; undefined for any other first word. */
+export function managementGroup(
+  word: string,
+): Readonly<Record<string, CommandName>> | undefined {
+  return Object.hasOwn(MANAGEMENT, word) ? MANAGEMENT[word] : undefined;
+}
 
 export function isCommand(word: string | undefined): word is CommandName {
   return word !== undefined && Object.hasOwn(COMMANDS, word);

@@ -6,7 +6,7 @@ import type { Environment, User } from "./settings.js";
 import type { SignalSource } from "./signals.js";
 
 type PullModule = Pick<typeof import("../pull.js"), "pullAll">;
-type LoadAnswer = (typeof import("./run-query.js"))["loadAnswer"];
+type LoadAnswer = (typeof import("./run-answer.js"))["loadAnswer"];
 type LoginModule = Pick<typeof import("../login.js"), "login" | "logout">;
 type DemoModule = Pick<typeof import("../demo/run.js"), "runDemo">;
 
@@ -42,7 +42,7 @@ export function processContext(): CliContext {
     loadPull: () => import("../pull.js"),
     loadDemo: () => import("../demo/run.js"),
     loadAnswer: async (command) =>
-      (await import("./run-query.js")).loadAnswer(command),
+      (await import("./run-answer.js")).loadAnswer(command),
     loadLogin: () => import("../login.js"),
   };
 }

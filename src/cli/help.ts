@@ -8,6 +8,7 @@ import {
 import {
   isFor,
   optionSpecs,
+  shortOf,
   type OptionName,
   type OptionSpec,
 } from "./options.js";
@@ -100,11 +101,18 @@ function optionRows(
 ): HelpRow[] {
   return optionSpecs()
     .filter(([, spec]) => isFor(spec, command) && spec.group === group)
-    .map(([name, spec]) => [optionName(name, spec), optionHelp(spec, command)]);
+    .map(([name, spec]) => [
+      optionName(name, spec, shortOf(spec, command)),
+      optionHelp(spec, command),
+    ]);
 }
 
-function optionName(name: OptionName, spec: OptionSpec): string {
-  const short = spec.short === undefined ? "    " : `-${spec.short}, `;
+function optionName(
+  name: OptionName,
+  spec: OptionSpec,
+  letter: string | undefined,
+): string {
+  const short = letter === undefined ? "    " : `-${letter}, `;
   const value = spec.metavar === undefined ? "" : ` ${spec.metavar}`;
   return `${short}--${name}${value}`;
 }

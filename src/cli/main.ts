@@ -39,21 +39,23 @@ async function dispatch(
       const { helpText } = await import("./help.js");
       return print(helpText(request.topic), context);
     }
-    case "plan":
-    case "manifest":
-    case "resolve":
-    case "tags": {
-      const { runQuery } = await import("./run-query.js");
-      return runQuery(request, context);
+    case "completion": {
+      const { completionScript } = await import("./completion.js");
+      return print(completionScript(request.shell), context);
     }
     case "login":
     case "logout": {
       const { runLogin } = await import("./login.js");
       return runLogin(request, context);
     }
-    default: {
+    case "pull":
+    case "demo": {
       const { runCommand } = await import("./run-command.js");
       return runCommand(request, context);
+    }
+    default: {
+      const { runAnswer } = await import("./run-answer.js");
+      return runAnswer(request, context);
     }
   }
 }

@@ -27,6 +27,27 @@ export const readRate: ValueReader<number> = (text) => {
   return rate;
 };
 
+const SIZE_UNITS: ReadonlyMap<string, number> = new Map([
+  ["", 1],
+  ["k", 1e3],
+  ["m", 1e6],
+  ["g", 1e9],
+  ["t", 1e12],
+]);
+
+/** Bytes as docker writes them: `500MB`, `1.5GB`, powers of 1000. */
+export const readSize: ValueReader<number> = (text) => {
+  const match = /^(\d{1,12}(?:\.\d{1,6})?) ?([kmgt]?)b?$/i.exec(text);
+  const unit = SIZE_UNITS.get((match?.[2] ?? "").toLowerCase()) ?? 1;
+  const size = Math.floor(Number(match?.[1]) * unit);
+  if (match === null || !Number.isSafeInteger(size)) {
+    throw new ValueProblem(
+      `is a size like 500MB, 1.5GB or 0, not ${shown(text)}`,
+    );
+  }
+  return size;
+};
+
 const MS_UNITS: ReadonlyMap<string, number> = new Map([
   ["s", 1000],
   ["m", 60_000],

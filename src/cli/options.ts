@@ -11,6 +11,7 @@ import {
   readMirror,
   readPlatforms,
   readRate,
+  readSize,
   type ValueReader,
 } from "./option-values.js";
 
@@ -40,6 +41,23 @@ export interface Flags {
   help?: true;
   username?: string;
   "password-stdin"?: true;
+  all?: true;
+  digests?: true;
+  filter?: readonly string[];
+  format?: string;
+  "no-trunc"?: true;
+  human?: boolean;
+  tree?: true;
+  verbose?: true;
+  force?: true;
+  "no-prune"?: true;
+  partial?: true;
+  "dry-run"?: true;
+  /** Bytes. */
+  "keep-storage"?: number;
+  quick?: true;
+  repair?: true;
+  yes?: true;
 }
 
 export type OptionName = keyof Flags;
@@ -49,6 +67,10 @@ type Element<Value> = Value extends readonly (infer One)[] ? One : never;
 export interface OptionSpec<Value = unknown> {
   readonly help: string;
   readonly short?: string;
+  /** Where one letter means different options to different commands. */
+  readonly shortAt?: Partial<Record<CommandName, string>>;
+  /** A switch that is on unless `=false` follows it. */
+  readonly onByDefault?: true;
   readonly metavar?: string;
   readonly default?: string;
   readonly choices?: readonly string[];
@@ -75,8 +97,26 @@ const ASKING: readonly CommandName[] = [
   "tags",
 ];
 
+/** The commands that look at a data root. */
+const LOCAL: readonly CommandName[] = [
+  "images",
+  "inspect",
+  "history",
+  "layers",
+  "info",
+  "df",
+  "tag",
+  "rmi",
+  "prune",
+  "verify",
+];
+
 /** The commands that connect to registries. */
-const CONNECTING: readonly CommandName[] = [...ASKING, "login"];
+const CONNECTING: readonly CommandName[] = [...ASKING, "login", "verify"];
+
+const ROOT_TO_LOOK_AT = { help: "data root to look at" };
+const ROOT_TO_CHANGE = { help: "data root to change" };
+const GIVE_UP = { help: "give up after 30s, 10m, 1h, 1h30m" };
 
 /**
  * Long options by name, in the order of the help. An option with a `metavar` takes a value; `choices`,
@@ -90,9 +130,19 @@ export const OPTIONS: {
     help: "data root to write to",
     default:
       "$TPULL_ROOT, else /var/lib/tpull as root and ${XDG_DATA_HOME:-~/.local/share}/tpull otherwise",
-    commands: ["pull", "plan", "demo"],
+    commands: ["pull", "plan", "demo", ...LOCAL],
     at: {
-      plan: { help: "data root to look at" },
+      plan: ROOT_TO_LOOK_AT,
+      images: ROOT_TO_LOOK_AT,
+      inspect: ROOT_TO_LOOK_AT,
+      history: ROOT_TO_LOOK_AT,
+      layers: ROOT_TO_LOOK_AT,
+      info: ROOT_TO_LOOK_AT,
+      df: ROOT_TO_LOOK_AT,
+      tag: ROOT_TO_CHANGE,
+      rmi: ROOT_TO_CHANGE,
+      prune: ROOT_TO_CHANGE,
+      verify: { help: "data root to check" },
       demo: { default: "a fresh temporary folder" },
     },
   },
@@ -113,6 +163,107 @@ export const OPTIONS: {
       },
     },
   },
+  all: {
+    help: "",
+    commands: ["images", "prune"],
+    shortAt: { images: "a", prune: "a" },
+    at: {
+      images: { help: "list intermediate images, too" },
+      prune: {
+        help: "remove every image that no container uses, not only those without a name",
+      },
+    },
+  },
+  digests: { help: "show the digests", commands: ["images"] },
+  filter: {
+    metavar: "KEY=VALUE",
+    help: "only what fits",
+    repeatable: true,
+    commands: ["images", "prune"],
+    shortAt: { images: "f" },
+    at: {
+      images: {
+        help: "only images that fit: dangling=true|false, reference=PATTERN, before=IMAGE, since=IMAGE, until=TIME, label=KEY[=VALUE]",
+      },
+      prune: {
+        help: "only images that fit: until=TIME (24h, or a date), label=KEY[=VALUE], label!=KEY[=VALUE]",
+      },
+    },
+  },
+  format: {
+    metavar: "FORMAT",
+    help: "a Go template for each line, json, or table and a template",
+    commands: ["images", "inspect", "history", "info", "df"],
+    shortAt: { inspect: "f", info: "f" },
+    at: {
+      inspect: { help: "a Go template for each image, or json" },
+      info: { help: "a Go template, or json" },
+    },
+  },
+  "no-trunc": {
+    help: "show whole IDs",
+    commands: ["images", "history", "layers"],
+    at: { history: { help: "show whole IDs and commands" } },
+  },
+  human: {
+    shortAt: { history: "H" },
+    onByDefault: true,
+    help: "sizes and dates for people; --human=false for exact ones",
+    commands: ["history"],
+  },
+  tree: {
+    help: "show the layers as a tree, with the images that end in them",
+    commands: ["layers"],
+  },
+  verbose: {
+    shortAt: { df: "v" },
+    help: "list images, partial blobs and leftovers one by one",
+    commands: ["df"],
+  },
+  force: {
+    shortAt: { rmi: "f", prune: "f" },
+    help: "do not ask",
+    commands: ["rmi", "prune"],
+    at: {
+      rmi: {
+        help: "remove all names of an image that is named by its ID, and images that stopped containers use",
+      },
+    },
+  },
+  "no-prune": {
+    help: "keep images without a name that only this one was made from",
+    commands: ["rmi"],
+  },
+  partial: {
+    help: "remove what interrupted pulls left, instead of images",
+    commands: ["prune"],
+  },
+  "dry-run": {
+    help: "say what would be removed, and remove nothing",
+    commands: ["prune", "verify"],
+    at: {
+      verify: { help: "with --repair: say what would be done, and do nothing" },
+    },
+  },
+  "keep-storage": {
+    metavar: "SIZE",
+    help: "stop as soon as all images together take no more than 500MB, 20GB",
+    read: readSize,
+    commands: ["prune"],
+  },
+  quick: {
+    help: "check names, chains and links only, and read no content",
+    commands: ["verify"],
+  },
+  repair: {
+    help: "mend what can be mended: fetch damaged layers again, derive what is derived, remove leftovers",
+    commands: ["verify"],
+  },
+  yes: {
+    shortAt: { verify: "y" },
+    help: "with --repair: remove leftovers without asking",
+    commands: ["verify"],
+  },
   "all-tags": {
     short: "a",
     help: "every tag of the repository",
@@ -128,8 +279,21 @@ export const OPTIONS: {
   quiet: {
     short: "q",
     help: "print only the canonical name of each image (and errors)",
-    commands: ["pull", "resolve"],
+    commands: [
+      "pull",
+      "resolve",
+      "images",
+      "history",
+      "rmi",
+      "prune",
+      "verify",
+    ],
     at: {
+      images: { help: "print only the IDs" },
+      history: { help: "print only the IDs" },
+      rmi: { help: "print nothing (but errors)" },
+      prune: { help: "print only the IDs of images that are deleted" },
+      verify: { help: "print nothing but findings" },
       resolve: {
         help: "print only the digest: of the name, or with --platform of that platform",
       },
@@ -137,25 +301,27 @@ export const OPTIONS: {
   },
   json: {
     help: "print one JSON document",
-    commands: ["plan", "manifest", "resolve", "tags"],
+    commands: ["plan", "manifest", "resolve", "tags", ...LOCAL],
   },
   progress: {
     metavar: "MODE",
     help: "auto, tty (bars), plain (docker's transcript), json (one event a line), or none (results only)",
     default: "auto: tty on a terminal, plain elsewhere and where $CI is set",
     choices: PROGRESS_MODES,
-    commands: ["pull", "demo"],
+    commands: ["pull", "demo", "verify"],
+    at: { verify: { help: "auto, tty, plain, json, or none" } },
   },
   timeout: {
     metavar: "TIME",
     help: "give up after 30s, 10m, 1h, 1h30m; what is stored by then stays",
     read: readDuration,
-    commands: ASKING,
+    commands: [...ASKING, "verify"],
     at: {
-      plan: { help: "give up after 30s, 10m, 1h, 1h30m" },
-      manifest: { help: "give up after 30s, 10m, 1h, 1h30m" },
-      resolve: { help: "give up after 30s, 10m, 1h, 1h30m" },
-      tags: { help: "give up after 30s, 10m, 1h, 1h30m" },
+      plan: GIVE_UP,
+      manifest: GIVE_UP,
+      resolve: GIVE_UP,
+      tags: GIVE_UP,
+      verify: GIVE_UP,
     },
   },
   config: {
@@ -171,7 +337,7 @@ export const OPTIONS: {
     help: "ask this mirror of the registry first",
     read: readMirror,
     repeatable: true,
-    commands: ASKING,
+    commands: [...ASKING, "verify"],
   },
   "hosts-dir": {
     group: "registry",
@@ -208,7 +374,7 @@ export const OPTIONS: {
     metavar: "RATE",
     help: "take at most so many bytes a second in all: 500k, 10m, 1.5M",
     read: readRate,
-    commands: ASKING,
+    commands: [...ASKING, "verify"],
   },
   username: {
     short: "u",
@@ -228,6 +394,14 @@ export const OPTIONS: {
 /** The table, for code that walks over it. */
 export function optionSpecs(): [OptionName, OptionSpec][] {
   return Object.entries(OPTIONS) as [OptionName, OptionSpec][];
+}
+
+/** The letter by which a command knows an option. */
+export function shortOf(
+  spec: OptionSpec,
+  command: CommandName,
+): string | undefined {
+  return spec.shortAt?.[command] ?? spec.short;
 }
 
 /** Whether the command takes the option. */

@@ -1,7 +1,7 @@
 // The commands that only ask, from argv to what is printed.
 import { describe, expect, it } from "vitest";
 import { main } from "#src/cli/main.js";
-import { loadAnswer } from "#src/cli/run-query.js";
+import { loadAnswer } from "#src/cli/run-answer.js";
 import {
   imageOf,
   indexOf,

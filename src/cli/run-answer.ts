@@ -1,8 +1,8 @@
-/** The commands that only ask: answers go to stdout, everything else to stderr. */
+/** The commands that answer: what they find or do goes to stdout, everything else to stderr. */
 import type { PullEvent } from "../events.js";
 import { type Answer, type AnswerContext } from "./answers/answer.js";
 import type { Request } from "./args.js";
-import type { QueryCommand } from "./commands.js";
+import type { LocalCommand, QueryCommand } from "./commands.js";
 import type { CliContext } from "./context.js";
 import { openOutput } from "./output.js";
 import {
@@ -16,15 +16,16 @@ import { queryOptions, resolveRoot, wantsStack } from "./settings.js";
 import { LAST_WORDS, listenForSignals, STOPPED } from "./signals.js";
 import { noticeLine } from "./transcript.js";
 
-type QueryRequest = Extract<Request, { command: QueryCommand }>;
+type AnswerCommand = QueryCommand | LocalCommand;
+type AnswerRequest = Extract<Request, { command: AnswerCommand }>;
 
 /**
- * Runs a command that stores nothing.
+ * Runs a command that asks registries or looks after a data root.
  * @returns the exit status: 0, 1 for a failure, 2 when the command line is to
  *   blame, or 128 + signal
  */
-export async function runQuery(
-  { command, images, flags }: QueryRequest,
+export async function runAnswer(
+  { command, images, flags }: AnswerRequest,
   context: CliContext,
 ): Promise<number> {
   using stop = listenForSignals(context.signals, context.exit);
@@ -42,6 +43,12 @@ export async function runQuery(
     query: { ...queryOptions(flags), signal: stop.signal, onEvent },
     output,
     isTTY: context.stdout.isTTY === true,
+    stderrIsTTY: context.stderr.isTTY === true,
+    columns: context.stdout.columns,
+    env,
+    stdin: context.stdin,
+    interrupt: () => stop.stop("SIGINT"),
+    now: context.now,
     root: () => resolveRoot(flags.root, env, context.user()),
   };
   let status: number;
@@ -71,7 +78,7 @@ export async function runQuery(
 }
 
 /** Loads the code of one command. */
-export async function loadAnswer(command: QueryCommand): Promise<Answer> {
+export async function loadAnswer(command: AnswerCommand): Promise<Answer> {
   switch (command) {
     case "manifest":
       return (await import("./answers/manifest.js")).answerManifest;
@@ -81,5 +88,25 @@ export async function loadAnswer(command: QueryCommand): Promise<Answer> {
       return (await import("./answers/tags.js")).answerTags;
     case "plan":
       return (await import("./answers/plan.js")).answerPlan;
+    case "images":
+      return (await import("./local/images.js")).answerImages;
+    case "inspect":
+      return (await import("./local/inspect.js")).answerInspect;
+    case "history":
+      return (await import("./local/history.js")).answerHistory;
+    case "layers":
+      return (await import("./local/layers.js")).answerLayers;
+    case "info":
+      return (await import("./local/info.js")).answerInfo;
+    case "df":
+      return (await import("./local/df.js")).answerDf;
+    case "tag":
+      return (await import("./local/tag.js")).answerTag;
+    case "rmi":
+      return (await import("./local/rmi.js")).answerRmi;
+    case "prune":
+      return (await import("./local/prune.js")).answerPrune;
+    case "verify":
+      return (await import("./local/verify.js")).answerVerify;
   }
 }

@@ -35,6 +35,7 @@ const REASONS = new Map([
 const EMPTY = new Uint8Array(0);
 
 export class IsalGunzip implements Inflater {
+  readonly isFast = true;
   readonly #isal: Isal;
   readonly #source: ByteSource;
   readonly #state: Uint8Array;

@@ -12,6 +12,8 @@ import { zstdInflater } from "./zstd.js";
 
 /** A pull-based decompressor. */
 export interface Inflater {
+  /** Whether it leaves its thread time for more than inflating. */
+  readonly isFast: boolean;
   /** Puts at least one byte at the start of `into` and returns how many; 0 is the end. */
   read(into: Uint8Array): number;
   /** Frees what is held outside the heap. */
@@ -95,6 +97,7 @@ function withFirst(first: Uint8Array, rest: ByteSource): ByteSource {
 
 /** A layer that is not compressed. */
 class PlainReader implements Inflater {
+  readonly isFast = true;
   readonly #source: ByteSource;
   #rest: Uint8Array = new Uint8Array(0);
 

@@ -1,9 +1,9 @@
 /** What the main thread and the unpack workers say to each other. */
-import type { Digest } from "../digest.js";
+import type { DiffId, Digest } from "../digest.js";
 import { TpullError, isTpullError } from "../errors.js";
 import type { RingMemory } from "./ring.js";
 import type { StoredLayer } from "./tar-split-source.js";
-import type { Unpacked, UnpackTarget } from "./unpack.js";
+import type { UnpackedTree, UnpackTarget } from "./unpack.js";
 
 /**
  * `whole`: blob bytes to unpacked layer on one thread, best when there are
@@ -45,7 +45,9 @@ export interface BlobSeen {
 
 export interface Answer {
   readonly blob?: BlobSeen;
-  readonly unpacked?: Unpacked;
+  readonly unpacked?: UnpackedTree;
+  /** From the thread that inflates, if that one hashes the tar. */
+  readonly diffId?: DiffId;
   readonly error?: WireError;
 }
 

@@ -196,8 +196,9 @@ export class IngestPool implements AsyncDisposable {
         stop: lane.blob,
         target,
       });
-      if (answer.unpacked === undefined) throw fromWire(answer.error ?? {});
-      return answer.unpacked;
+      const unpacked = wholeOf([answer]);
+      if (unpacked === undefined) throw fromWire(answer.error ?? {});
+      return unpacked;
     } finally {
       signal?.removeEventListener("abort", stop);
       this.#give(lane);
@@ -286,9 +287,7 @@ function isStopped(error: unknown): boolean {
 
 function join(answers: readonly Answer[]): Ingested {
   const blob = answers.find((answer) => answer.blob !== undefined)?.blob;
-  const unpacked = answers.find(
-    (answer) => answer.unpacked !== undefined,
-  )?.unpacked;
+  const unpacked = wholeOf(answers);
   const errors = answers.flatMap(({ error }) =>
     error === undefined ? [] : [fromWire(error)],
   );
@@ -297,4 +296,12 @@ function join(answers: readonly Answer[]): Ingested {
   if (blob === undefined)
     throw error ?? new Error("an unpack worker gave no answer");
   return { blob, unpacked: error === undefined ? unpacked : undefined, error };
+}
+
+/** The unpacked layer with its diff ID, whichever thread made that. */
+function wholeOf(answers: readonly Answer[]): Unpacked | undefined {
+  const tree = answers.find(({ unpacked }) => unpacked !== undefined)?.unpacked;
+  const diffId =
+    tree?.diffId ?? answers.find(({ diffId }) => diffId !== undefined)?.diffId;
+  return tree && diffId && { ...tree, diffId };
 }

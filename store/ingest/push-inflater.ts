@@ -38,6 +38,7 @@ export function writeTo(stream: MinizlibStream, chunk: Uint8Array): number {
 }
 
 export class PushInflater implements Inflater {
+  readonly isFast = false;
   readonly #source: ByteSource;
   readonly #decompressor: PushDecompressor;
   readonly #sliceBytes: number;

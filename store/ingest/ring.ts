@@ -13,6 +13,8 @@ import { abortedError } from "../errors.js";
 /** What a stage of the pipeline reads from: the next bytes, or `undefined` at the end. A view is valid until the next call. */
 export interface ByteSource {
   next(): Uint8Array | undefined;
+  /** Whether the diff ID is made where the bytes come from. Known once there are bytes. */
+  readonly isHashed?: boolean;
 }
 
 const HEAD = 0; // bytes produced, modulo 2^32
@@ -35,6 +37,8 @@ const ENDED = 1;
 const ABORTED = 2;
 /** The consumer gave up; further bytes would go nowhere. */
 const ABANDONED = 4;
+/** The producer hashes what it writes. */
+const HASHED = 8;
 
 /** The consumer stopped reading: the producer should stop as well, the reason lies with the consumer. */
 export class RingAbandonedError extends Error {
@@ -145,6 +149,11 @@ export class RingWriter {
     }
   }
 
+  /** Takes the hashing off the consumer; before the first byte. */
+  promiseHash(): void {
+    Atomics.or(this.#control, STATE, HASHED);
+  }
+
   /** Copies as much as fits right now; returns how much that was. */
   tryWrite(chunk: Uint8Array): number {
     this.#check();
@@ -219,6 +228,10 @@ export class RingReader implements ByteSource {
       if ((state & ENDED) !== 0) return undefined;
       Atomics.wait(this.#control, FOR_READER, seen);
     }
+  }
+
+  get isHashed(): boolean {
+    return (Atomics.load(this.#control, STATE) & HASHED) !== 0;
   }
 
   /** Tells the producer that nobody reads any more. */

@@ -40,6 +40,12 @@ const WHITEOUT_PREFIX = ".wh.";
 const OPAQUE_MARK = ".wh..wh..opq";
 const TRAILING_PIECE_BYTES = 1024 * 1024;
 
+/** The same before both threads of a layer have said what they found. */
+export type UnpackedTree = Omit<Unpacked, "diffId"> & {
+  /** Undefined where the source makes it. */
+  readonly diffId: DiffId | undefined;
+};
+
 /**
  * @throws TpullError `LAYER_INVALID` naming the member and the reason, `DISK_FULL`, `STORE_IO_FAILED`
  */
@@ -47,11 +53,11 @@ export function unpack(
   source: ByteSource,
   target: UnpackTarget,
   crc: Crc64,
-): Unpacked {
+): UnpackedTree {
   const hash = createHash("sha256");
   let tarBytes = 0;
   const input = new TarInput(source, (chunk) => {
-    hash.update(chunk);
+    if (source.isHashed !== true) hash.update(chunk);
     tarBytes += chunk.length;
   });
   const splitFd = createTarSplit(target.tarSplitPath);
@@ -62,8 +68,9 @@ export function unpack(
     new LayerUnpacker(input, tree, split, crc).run();
     split.end();
     const size = tree.finish();
+    const diffId = `sha256:${hash.digest("hex")}` as DiffId;
     return {
-      diffId: `sha256:${hash.digest("hex")}` as DiffId,
+      diffId: source.isHashed === true ? undefined : diffId,
       size,
       tarBytes,
       warnings: [...tree.warnings.values()],

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { parentPort } from "node:worker_threads";
-import type { Digest } from "../digest.js";
+import type { DiffId, Digest } from "../digest.js";
 import { abortedError } from "../errors.js";
 import { createCrc64 } from "./crc64.js";
 import { type Inflater, inflaterFor } from "./inflate.js";
@@ -125,13 +125,22 @@ function inflate(job: Extract<Job, { role: "inflate" }>): Answer {
   let inflater: Inflater | undefined;
   try {
     inflater = inflaterFor(meter);
+    // Writing files takes the other thread longer than a fast inflater this one.
+    const hash = inflater.isFast ? createHash("sha256") : undefined;
+    if (hash !== undefined) writer.promiseHash();
     for (;;) {
-      const length = inflater.read(writer.reserve());
+      const room = writer.reserve();
+      const length = inflater.read(room);
       if (length === 0) break;
+      hash?.update(room.subarray(0, length));
       writer.commit(length);
     }
     writer.end();
-    return { blob: meter.finish() };
+    const diffId = hash && (`sha256:${hash.digest("hex")}` as DiffId);
+    return {
+      blob: meter.finish(),
+      ...(diffId === undefined ? {} : { diffId }),
+    };
   } catch (error) {
     writer.fail();
     // The unpacker's own error says why it stopped reading.

@@ -6,6 +6,7 @@ import { damagedZstd } from "./zstd-frames.js";
 
 /** Streaming by libzstd. Its default limit of a 128 MiB window is the memory bound. */
 export class LibZstdInflater implements Inflater {
+  readonly isFast = true;
   readonly #zstd: LibZstd;
   readonly #source: ByteSource;
   readonly #stream: unknown;

@@ -6,7 +6,7 @@ import { gunzipSync } from "node:zlib";
 import { afterEach } from "vitest";
 import { createCrc64 } from "#store/ingest/crc64.js";
 import {
-  type Unpacked,
+  type UnpackedTree,
   type UnpackTarget,
   unpack,
 } from "#store/ingest/unpack.js";
@@ -24,7 +24,7 @@ export const scratch = new Cleanups();
 afterEach(() => scratch.close());
 
 export interface Layer extends UnpackTarget {
-  readonly result: Unpacked;
+  readonly result: UnpackedTree;
 }
 
 /** A fresh place to unpack a layer to. */

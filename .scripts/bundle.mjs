@@ -5,22 +5,81 @@
 // (store/ingest/pool.ts names it relative to itself). koffi finds its native
 // part beside its own files and stays outside.
 import { chmodSync } from "node:fs";
+import { join } from "node:path";
 import { rolldown } from "rolldown";
 
-const bundle = await rolldown({
-  input: {
-    tpull: "dist/bin/tpull.js",
-    start: "dist/bin/start.js",
-    worker: "dist/store/ingest/worker.js",
+const built = (path) => join(import.meta.dirname, "../dist", path);
+const input = {
+  tpull: "dist/bin/tpull.js",
+  start: "dist/bin/start.js",
+  worker: "dist/store/ingest/worker.js",
+};
+
+// Left to itself the bundler cuts a chunk for each set of commands that share
+// code, some forty for a pull. So the chunks are named by who needs them: every
+// command; a worker and the main thread; every pull. What is imported on
+// demand, and not by each pull, stays apart.
+const EVERY_COMMAND = [
+  "src/cli/process.js",
+  "src/cli/context.js",
+  "src/cli/output.js",
+].map(built);
+const WORKER = [built("store/ingest/worker.js")];
+const EVERY_PULL = [
+  "src/cli/run-command.js",
+  "src/cli/render-plain.js",
+  "src/pull.js",
+  "src/registry/undici-agent.js",
+].map(built);
+const chunkOf = new Map();
+
+/** Names the chunk of each module, once all modules are known. */
+const nameChunks = {
+  name: "name-chunks",
+  buildEnd() {
+    const closure = (roots) => {
+      const seen = new Set(roots);
+      for (const id of seen) {
+        for (const next of this.getModuleInfo(id)?.importedIds ?? []) {
+          seen.add(next);
+        }
+      }
+      return seen;
+    };
+    const command = closure(EVERY_COMMAND);
+    const worker = closure(WORKER);
+    const pull = closure(EVERY_PULL);
+    for (const id of new Set([...command, ...pull])) {
+      if (WORKER.includes(id)) continue;
+      const [alone, shared] = command.has(id)
+        ? ["command", "common"]
+        : ["pull", "layer"];
+      chunkOf.set(id, worker.has(id) ? shared : alone);
+    }
   },
+};
+
+const bundle = await rolldown({
+  input,
   platform: "node",
   external: [/^koffi$/],
   logLevel: "warn",
+  // Imports on demand of what every pull has are in its chunk anyway.
+  checks: { ineffectiveDynamicImport: false },
+  preserveEntrySignatures: false,
+  plugins: [nameChunks],
 });
 await bundle.write({
   dir: "dist/cli",
   format: "esm",
   cleanDir: true,
+  codeSplitting: {
+    // Without this a chunk takes in all that its modules import.
+    includeDependenciesRecursively: false,
+    groups: [
+      { debugName: "whose", name: (id) => chunkOf.get(id) ?? null, test: /./ },
+    ],
+  },
   // Comments and spaces go, names stay: a stack trace can still be read.
   minify: { codegen: true, compress: false, mangle: false },
 });

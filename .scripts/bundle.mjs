@@ -13,6 +13,8 @@ const input = {
   tpull: "dist/bin/tpull.js",
   start: "dist/bin/start.js",
   worker: "dist/store/ingest/worker.js",
+  "rebuild-worker": "dist/store/rebuild/rebuild-worker.js",
+  "password-worker": "dist/src/serve/password-worker.js",
 };
 
 // Left to itself the bundler cuts a chunk for each set of commands that share

@@ -31,6 +31,16 @@ export type {
 export type { MirrorSetting, NetworkSettings } from "./network-settings.js";
 export { createHosts } from "./hosts/index.js";
 export type { HostsOptions } from "./hosts/index.js";
+export { serve } from "./serve/serve.js";
+export type {
+  ServedLayout,
+  ServedRepository,
+  ServedRoot,
+  ServeOptions,
+  Serving,
+} from "./serve/serve.js";
+export type { Exchange } from "./serve/exchange.js";
+export type { ServeWarning } from "./serve/source.js";
 export { EVENT_SCHEMA } from "./events.js";
 export type {
   About,

@@ -260,6 +260,9 @@ function localRequest(
   flags: Flags,
 ): Request {
   refuseTogether(flags);
+  if ((flags["tls-cert"] === undefined) !== (flags["tls-key"] === undefined)) {
+    throw usageError("--tls-cert and --tls-key go together");
+  }
   const { least = 0, most = 0, noun = "" } = COMMANDS[command].operands ?? {};
   if (words.length < least) {
     throw usageError(

@@ -17,7 +17,8 @@ export type LocalCommand =
   | "tag"
   | "rmi"
   | "prune"
-  | "verify";
+  | "verify"
+  | "serve";
 
 export type CommandName =
   | WorkCommand
@@ -236,6 +237,30 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     status: {
       done: "nothing is wrong (any more)",
       failed: "something is wrong, or could not be mended",
+    },
+  },
+  serve: {
+    summary: "be a read-only registry for images that are here",
+    usage: ["tpull serve [options] [[NAME=]PATH...]"],
+    operands: { noun: "layout", least: 0, most: MANY },
+    arguments: [
+      [
+        "PATH",
+        "an OCI image layout: a directory, or a plain tar archive (tpull bundle, tpull save, docker save since 25, skopeo oci-archive:)",
+      ],
+      [
+        "NAME",
+        "[host/]repository that all images in it are served as, whatever they say themselves",
+      ],
+    ],
+    examples: [
+      ["tpull serve images.tar", "a bundle, from where it lies"],
+      ["tpull serve --root /srv/data", "what was pulled into a data root"],
+      ["tpull serve --listen :5000 library/alpine=./alpine", "to the network"],
+    ],
+    status: {
+      done: "it was stopped, by Ctrl-C or SIGTERM, and ended in good order",
+      failed: "it could not begin",
     },
   },
   completion: {

@@ -1,5 +1,6 @@
 /** Reading the values of options: each reader takes the text and gives what it means, or says why it means nothing. */
 import type { MirrorSetting } from "../network-settings.js";
+import { parseListenAddress } from "../serve/listen-address.js";
 
 /** The end of the sentence that begins with the option's name: `is a …, not "x"`. */
 export class ValueProblem extends Error {}
@@ -139,6 +140,16 @@ export const readMirror: ValueReader<MirrorSetting> = (text) => {
     throw new ValueProblem("has a URL with a query or a fragment");
   }
   return { registry, url: url.href };
+};
+
+/** Where to listen; what it means is read again when it is used. */
+export const readListenAddress: ValueReader<string> = (text) => {
+  if (parseListenAddress(text) === undefined) {
+    throw new ValueProblem(
+      `is host:port, :port or unix:PATH, not ${shown(text)}`,
+    );
+  }
+  return text;
 };
 
 function shown(text: string): string {

@@ -8,6 +8,7 @@ import {
   readDuration,
   readHost,
   readHostOrNetwork,
+  readListenAddress,
   readMirror,
   readPlatforms,
   readRate,
@@ -17,6 +18,9 @@ import {
 
 export const PROGRESS_MODES = ["auto", "tty", "plain", "json", "none"] as const;
 export type ProgressMode = (typeof PROGRESS_MODES)[number];
+
+export const LOG_FORMATS = ["plain", "json"] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /** The options that were given, checked. What is absent was not given. */
 export interface Flags {
@@ -55,6 +59,14 @@ export interface Flags {
   "dry-run"?: true;
   /** Bytes. */
   "keep-storage"?: number;
+  listen?: string;
+  "tls-cert"?: string;
+  "tls-key"?: string;
+  htpasswd?: string;
+  metrics?: string;
+  log?: LogFormat;
+  /** Milliseconds. */
+  grace?: number;
   quick?: true;
   repair?: true;
   yes?: true;
@@ -130,8 +142,12 @@ export const OPTIONS: {
     help: "data root to write to",
     default:
       "$TPULL_ROOT, else /var/lib/tpull as root and ${XDG_DATA_HOME:-~/.local/share}/tpull otherwise",
-    commands: ["pull", "plan", "demo", ...LOCAL],
+    commands: ["pull", "plan", "demo", ...LOCAL, "serve"],
     at: {
+      serve: {
+        help: "serve the images in this data root, too",
+        default: "served when no PATH is given: as 'tpull images' has it",
+      },
       plan: ROOT_TO_LOOK_AT,
       images: ROOT_TO_LOOK_AT,
       inspect: ROOT_TO_LOOK_AT,
@@ -264,6 +280,48 @@ export const OPTIONS: {
     help: "with --repair: remove leftovers without asking",
     commands: ["verify"],
   },
+  listen: {
+    metavar: "ADDR",
+    help: "host:port, :port for all addresses, or unix:PATH; port 0 is a free one",
+    default: "127.0.0.1:5000",
+    read: readListenAddress,
+    commands: ["serve"],
+  },
+  "tls-cert": {
+    metavar: "FILE",
+    help: "speak TLS with this PEM certificate, and those of its chain behind it",
+    commands: ["serve"],
+  },
+  "tls-key": {
+    metavar: "FILE",
+    help: "the certificate's key, PEM without passphrase",
+    commands: ["serve"],
+  },
+  htpasswd: {
+    metavar: "FILE",
+    help: "let in only who is in this file, user:hash a line, hashes of bcrypt (htpasswd -B)",
+    commands: ["serve"],
+  },
+  metrics: {
+    metavar: "ADDR",
+    help: "show what was served for Prometheus, at /metrics of this address",
+    read: readListenAddress,
+    commands: ["serve"],
+  },
+  log: {
+    metavar: "FORMAT",
+    help: "a line on stderr for each request: plain or json",
+    default: "plain",
+    choices: LOG_FORMATS,
+    commands: ["serve"],
+  },
+  grace: {
+    metavar: "TIME",
+    help: "let transfers go on so long when it is stopped: 30s, 10m",
+    default: "10s",
+    read: readDuration,
+    commands: ["serve"],
+  },
   "all-tags": {
     short: "a",
     help: "every tag of the repository",
@@ -287,8 +345,10 @@ export const OPTIONS: {
       "rmi",
       "prune",
       "verify",
+      "serve",
     ],
     at: {
+      serve: { help: "no line for each request" },
       images: { help: "print only the IDs" },
       history: { help: "print only the IDs" },
       rmi: { help: "print nothing (but errors)" },

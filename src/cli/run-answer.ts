@@ -108,5 +108,7 @@ export async function loadAnswer(command: AnswerCommand): Promise<Answer> {
       return (await import("./local/prune.js")).answerPrune;
     case "verify":
       return (await import("./local/verify.js")).answerVerify;
+    case "serve":
+      return (await import("./local/serve.js")).answerServe;
   }
 }

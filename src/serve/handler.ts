@@ -3,63 +3,126 @@
  * discovery endpoints of the OCI distribution-spec.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
 import { isTpullError, parseDigest } from "../../store/index.js";
 import type { Digest } from "../../store/index.js";
-import type { Content, ManifestReference, Repository } from "./content.js";
+import { accepts, isIndexType, ordinaryImage } from "./accept.js";
+import type {
+  Content,
+  ManifestReference,
+  Repository,
+  ServedManifest,
+} from "./content.js";
+import { ExchangeNotes, type ExchangeObserver } from "./exchange.js";
 import { isTag } from "./names.js";
 import { pageOf } from "./paging.js";
+import { referrersPage } from "./referrers.js";
 import { Refusal } from "./refusal.js";
-import { sendContent, sendJson, sendRefusal } from "./reply.js";
-import { parseRoute } from "./route.js";
+import {
+  type Conversation,
+  sendContent,
+  sendJson,
+  sendRefusal,
+} from "./reply.js";
+import { parseRoute, type Route } from "./route.js";
 
 export type RegistryHandler = (
   request: IncomingMessage,
   response: ServerResponse,
 ) => void;
 
-export interface RegistryHandlerOptions {
+/**
+ * Lets a request in, or not.
+ * @returns the user's name
+ * @throws Refusal
+ */
+export type Doorkeeper = (request: IncomingMessage) => Promise<string>;
+
+export interface RegistryHandlerOptions extends ExchangeObserver {
   /**
    * Told what the content threw while a request was answered; the client gets
    * status 500, or a closed connection when its reply had begun. Requests that
    * are refused and clients that go away are no errors.
    */
   onError?: ((error: unknown) => void) | undefined;
+  /** Without one everybody is let in. */
+  doorkeeper?: Doorkeeper | undefined;
 }
 
 /**
  * Answers `GET` and `HEAD` below `/v2/` from `content`: ping, manifests by tag
- * and digest, blobs with ranges, tags and catalog in pages. Everything else is
- * refused with an error body of the specification. Never throws.
+ * and digest, blobs with ranges, referrers, tags and catalog in pages.
+ * Everything else is refused with an error body of the specification. Never
+ * throws.
  */
 export function createRegistryHandler(
   content: Content,
   options: RegistryHandlerOptions = {},
 ): RegistryHandler {
   return (request, response) => {
+    const notes = new ExchangeNotes();
+    const conversation = { request, response, notes };
+    options.onBegin?.();
+    response.once("close", () => {
+      options.onEnd?.(exchangeOf(conversation));
+    });
     response.setHeader("Docker-Distribution-API-Version", "registry/2.0");
     response.setHeader("X-Content-Type-Options", "nosniff");
-    answer(content, request, response).catch((error: unknown) => {
+    // A body is of no use here, and not waited for.
+    if (hasBody(request)) response.shouldKeepAlive = false;
+    answer(content, options, conversation).catch((error: unknown) => {
       if (error instanceof Refusal) {
-        sendRefusal(request, response, error);
+        sendRefusal(conversation, error);
         return;
       }
       if (response.headersSent) response.destroy();
       else {
         const refusal = new Refusal(500, "UNKNOWN", "the registry failed");
-        sendRefusal(request, response, refusal);
+        sendRefusal(conversation, refusal);
       }
       options.onError?.(error);
     });
   };
 }
 
+function hasBody({ headers }: IncomingMessage): boolean {
+  const length = headers["content-length"] ?? "0";
+  return headers["transfer-encoding"] !== undefined || length !== "0";
+}
+
+function exchangeOf({
+  request,
+  response,
+  notes,
+}: Conversation): Parameters<NonNullable<ExchangeObserver["onEnd"]>>[0] {
+  return {
+    at: notes.at,
+    remote: request.socket.remoteAddress ?? "",
+    method: request.method ?? "",
+    target: request.url ?? "",
+    route: notes.route,
+    repository: notes.repository,
+    user: notes.user,
+    userAgent: request.headers["user-agent"],
+    status: response.statusCode,
+    bytes: notes.bytes,
+    durationMs: notes.duration(),
+    aborted: !response.writableFinished,
+  };
+}
+
 async function answer(
   content: Content,
-  request: IncomingMessage,
-  response: ServerResponse,
+  { doorkeeper }: RegistryHandlerOptions,
+  conversation: Conversation,
 ): Promise<void> {
+  const { request, response, notes } = conversation;
+  if (doorkeeper !== undefined) notes.user = await doorkeeper(request);
   const route = parseRoute(request.url ?? "");
+  notes.route = route.kind;
+  if ("name" in route) notes.repository = route.name;
+  // What is asked for is looked at first: a request that is malformed is
+  // refused as that, whatever its method.
+  const wanted = readReference(route);
   if (request.method !== "GET" && request.method !== "HEAD") {
     throw new Refusal(
       405,
@@ -69,19 +132,20 @@ async function answer(
       { Allow: "GET, HEAD" },
     );
   }
+  const namespace = route.query.get("ns") ?? undefined;
   if (route.kind === "ping") {
-    sendJson(request, response, 200, {});
+    sendJson(conversation, 200, {});
     return;
   }
   if (route.kind === "catalog") {
-    const names = await content.repositories();
+    const names = await content.repositories(namespace);
     const page = pageOf(names, route.query, "/v2/_catalog");
     if (page.link !== undefined) response.setHeader("Link", page.link);
-    sendJson(request, response, 200, { repositories: page.names });
+    sendJson(conversation, 200, { repositories: page.names });
     return;
   }
   const { name } = route;
-  const repository = await content.repository(name);
+  const repository = await content.repository(name, namespace);
   if (repository === undefined) {
     throw new Refusal(404, "NAME_UNKNOWN", "repository unknown", { name });
   }
@@ -90,62 +154,94 @@ async function answer(
       const tags = await repository.tags();
       const page = pageOf(tags, route.query, `/v2/${name}/tags/list`);
       if (page.link !== undefined) response.setHeader("Link", page.link);
-      sendJson(request, response, 200, { name, tags: page.names });
+      sendJson(conversation, 200, { name, tags: page.names });
       return;
     }
     case "manifest":
-      await sendManifest(repository, name, route.reference, request, response);
+      await sendManifest(repository, route, wanted, conversation);
       return;
     case "blob":
-      await sendBlob(repository, name, route.reference, request, response);
+      await sendBlob(repository, route, wanted, conversation);
+      return;
+    case "referrers":
+      await sendReferrers(repository, route, wanted, conversation);
       return;
     case "upload":
       throw new Refusal(404, "UNSUPPORTED", "this registry has no uploads");
   }
 }
 
-async function sendManifest(
-  repository: Repository,
-  name: string,
-  text: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const unknown = (): Refusal =>
-    new Refusal(404, "MANIFEST_UNKNOWN", "manifest unknown to the repository", {
-      name,
-      reference: text,
-    });
-  const reference = parseManifestReference(text);
-  if (reference === undefined) throw unknown();
-  const manifest = await repository.manifest(reference);
-  if (manifest === undefined) throw unknown();
-  const { digest, mediaType, bytes } = manifest;
-  await sendContent(request, response, {
-    digest,
-    mediaType,
-    size: bytes.byteLength,
-    immutable: "digest" in reference,
-    ranges: false,
-    open: () => Readable.from([bytes], { objectMode: false }),
-  });
-}
-
-/** What can be no tag, and a digest of a kind that we never have, name nothing that is here. */
-function parseManifestReference(text: string): ManifestReference | undefined {
-  if (!text.includes(":")) return isTag(text) ? { tag: text } : undefined;
+/**
+ * The tag or digest that a route names, or `undefined` for what can be no tag,
+ * and for a digest of a kind that we never have: these name nothing here.
+ * @throws Refusal `DIGEST_INVALID` (400)
+ */
+function readReference(route: Route): ManifestReference | undefined {
+  if (!("reference" in route)) return undefined;
+  const text = route.reference;
+  if (route.kind === "manifest" && !text.includes(":")) {
+    return isTag(text) ? { tag: text } : undefined;
+  }
   const digest = readDigest(text);
   return digest && { digest };
 }
 
+type Referring = Extract<Route, { readonly reference: string }>;
+
+async function sendManifest(
+  repository: Repository,
+  { name, reference: text }: Referring,
+  wanted: ManifestReference | undefined,
+  conversation: Conversation,
+): Promise<void> {
+  const unknown = (message: string): Refusal =>
+    new Refusal(404, "MANIFEST_UNKNOWN", message, { name, reference: text });
+  const found = wanted && (await repository.manifest(wanted));
+  if (found === undefined || wanted === undefined) {
+    throw unknown("manifest unknown to the repository");
+  }
+  const accept = conversation.request.headers.accept;
+  const manifest = await acceptable(repository, wanted, found, accept);
+  if (manifest === undefined) {
+    throw unknown(
+      `the manifest is of type ${found.mediaType}, which the request does not accept`,
+    );
+  }
+  const { digest, mediaType, bytes } = manifest;
+  // What a tag gives depends on these: a cache must know.
+  if ("tag" in wanted) conversation.response.setHeader("Vary", "Accept");
+  await sendContent(conversation, {
+    digest,
+    mediaType,
+    size: bytes.byteLength,
+    immutable: "digest" in wanted,
+    ranges: false,
+    open: async function* all() {
+      yield bytes;
+    },
+  });
+}
+
+/** What of a manifest can be given to a client that accepts these types. */
+async function acceptable(
+  repository: Repository,
+  wanted: ManifestReference,
+  found: ServedManifest,
+  accept: string | undefined,
+): Promise<ServedManifest | undefined> {
+  if (accepts(accept, found.mediaType)) return found;
+  if (!("tag" in wanted) || !isIndexType(found.mediaType)) return undefined;
+  const image = ordinaryImage(accept, found.bytes);
+  return image && (await repository.manifest(image));
+}
+
 async function sendBlob(
   repository: Repository,
-  name: string,
-  text: string,
-  request: IncomingMessage,
-  response: ServerResponse,
+  { name, reference: text }: Referring,
+  wanted: ManifestReference | undefined,
+  conversation: Conversation,
 ): Promise<void> {
-  const digest = readDigest(text);
+  const digest = wanted && "digest" in wanted ? wanted.digest : undefined;
   const blob = digest && (await repository.blob(digest));
   if (digest === undefined || blob === undefined) {
     throw new Refusal(404, "BLOB_UNKNOWN", "blob unknown to the repository", {
@@ -153,7 +249,7 @@ async function sendBlob(
       digest: text,
     });
   }
-  await sendContent(request, response, {
+  await sendContent(conversation, {
     digest,
     mediaType: "application/octet-stream",
     size: blob.size,
@@ -161,6 +257,24 @@ async function sendBlob(
     ranges: true,
     open: (start, end) => blob.open(start, end),
   });
+}
+
+async function sendReferrers(
+  repository: Repository,
+  { name, query }: Referring,
+  wanted: ManifestReference | undefined,
+  conversation: Conversation,
+): Promise<void> {
+  const all =
+    wanted && "digest" in wanted
+      ? await repository.referrers(wanted.digest)
+      : [];
+  const subject = wanted && "digest" in wanted ? wanted.digest : "";
+  const page = referrersPage(all, query, `/v2/${name}/referrers/${subject}`);
+  const { response } = conversation;
+  if (page.link !== undefined) response.setHeader("Link", page.link);
+  if (page.filtered) response.setHeader("OCI-Filters-Applied", "artifactType");
+  sendJson(conversation, 200, page.index, page.index.mediaType);
 }
 
 /**

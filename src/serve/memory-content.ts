@@ -1,8 +1,12 @@
 /** Content that was made in this process and lives in its memory. */
-import { Readable } from "node:stream";
 import { digestOf, TpullError } from "../../store/index.js";
 import type { Digest } from "../../store/index.js";
-import type { Content, Repository, ServedManifest } from "./content.js";
+import type {
+  Content,
+  Referrer,
+  Repository,
+  ServedManifest,
+} from "./content.js";
 import { checkRepositoryName, isTag } from "./names.js";
 
 /** Small enough that a slow client's connection buffers little of a blob. */
@@ -95,19 +99,21 @@ class MemoryRepository implements Repository {
     if (bytes === undefined) return undefined;
     return {
       size: bytes.byteLength,
-      open: (start, end) =>
-        Readable.from(chunksOf(bytes.subarray(start, end)), {
-          objectMode: false,
-        }),
+      open: (start, end) => chunksOf(bytes.subarray(start, end)),
     };
   }
 
   async tags(): Promise<readonly string[]> {
     return [...this.tagged.keys()];
   }
+
+  /** What is made here refers to nothing. */
+  async referrers(): Promise<readonly Referrer[]> {
+    return [];
+  }
 }
 
-function* chunksOf(bytes: Uint8Array): Generator<Uint8Array> {
+async function* chunksOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) {
     yield bytes.subarray(at, at + CHUNK_BYTES);
   }

@@ -13,6 +13,8 @@ export type RefusalCode =
   | "NAME_UNKNOWN"
   | "PAGINATION_NUMBER_INVALID"
   | "RANGE_INVALID"
+  | "UNAUTHORIZED"
+  | "TOOMANYREQUESTS"
   | "UNKNOWN"
   | "UNSUPPORTED";
 

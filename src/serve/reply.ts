@@ -1,12 +1,11 @@
 /** Replies of a registry: JSON, refusals, and content with its digest. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { finished } from "node:stream";
-import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { TpullError } from "../../store/index.js";
 import type { Digest } from "../../store/index.js";
+import type { ExchangeNotes } from "./exchange.js";
 import { readRange } from "./range.js";
 import { Refusal } from "./refusal.js";
+import { transfer } from "./transfer.js";
 
 /** Content on its way out. */
 export interface Representation {
@@ -18,33 +17,40 @@ export interface Representation {
   /** Whether a part of it may be asked for. */
   readonly ranges: boolean;
   /** As of a `ServedBlob`. */
-  open(start: number, end: number): Readable;
+  open(start: number, end: number): AsyncIterable<Uint8Array>;
+}
+
+/** A request and its reply, with what is noted of them. */
+export interface Conversation {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly notes: ExchangeNotes;
 }
 
 /** Sends a value as JSON with the given status. */
 export function sendJson(
-  request: IncomingMessage,
-  response: ServerResponse,
+  { request, response, notes }: Conversation,
   status: number,
   value: unknown,
+  mediaType = "application/json",
 ): void {
   const body = Buffer.from(JSON.stringify(value));
+  if (request.method !== "HEAD") notes.bytes = body.byteLength;
   response.statusCode = status;
-  response.setHeader("Content-Type", "application/json");
+  response.setHeader("Content-Type", mediaType);
   response.setHeader("Content-Length", body.byteLength);
   response.end(request.method === "HEAD" ? undefined : body);
 }
 
 /** Sends a refusal with the headers it carries. */
 export function sendRefusal(
-  request: IncomingMessage,
-  response: ServerResponse,
+  conversation: Conversation,
   refusal: Refusal,
 ): void {
   for (const [name, value] of Object.entries(refusal.headers)) {
-    if (value !== undefined) response.setHeader(name, value);
+    if (value !== undefined) conversation.response.setHeader(name, value);
   }
-  sendJson(request, response, refusal.status, refusal.body());
+  sendJson(conversation, refusal.status, refusal.body());
 }
 
 /**
@@ -55,8 +61,7 @@ export function sendRefusal(
  * @throws TpullError `SERVE_CONTENT_FAILED` when the content breaks off; the connection is closed then
  */
 export async function sendContent(
-  request: IncomingMessage,
-  response: ServerResponse,
+  { request, response, notes }: Conversation,
   content: Representation,
 ): Promise<void> {
   const { digest, size } = content;
@@ -87,8 +92,19 @@ export async function sendContent(
     response.statusCode = 206;
     response.setHeader("Content-Range", `bytes ${start}-${end - 1}/${size}`);
   }
-  if (body === undefined) response.end();
-  else await transfer(body, end - start, digest, response);
+  if (body === undefined) {
+    response.end();
+    return;
+  }
+  const cause = await transfer(body, end - start, response, (bytes) => {
+    notes.bytes += bytes;
+  });
+  if (cause === undefined) return;
+  throw new TpullError(
+    "SERVE_CONTENT_FAILED",
+    `${digest} could not be sent whole: ${(cause as Error).message}`,
+    { cause },
+  );
 }
 
 /** What a reply says of content even without its bytes. */
@@ -124,49 +140,4 @@ function matchesEtag(header: string | undefined, digest: Digest): boolean {
     .split(",")
     .map((tag) => tag.trim().replace(/^W\//, "").replaceAll('"', ""))
     .includes(digest);
-}
-
-async function transfer(
-  body: Readable,
-  length: number,
-  digest: Digest,
-  response: ServerResponse,
-): Promise<void> {
-  let cause: unknown;
-  // Tells which side ended first: a client that goes away closes the response
-  // before the pipeline closes the body.
-  finished(body, (error) => {
-    if (error && !response.destroyed) cause = error;
-  });
-  try {
-    await pipeline(body, exactly(length), response);
-  } catch (error) {
-    if (error instanceof WrongLength) cause = error;
-    if (cause === undefined) return;
-    const { message } = cause as Error;
-    throw new TpullError(
-      "SERVE_CONTENT_FAILED",
-      `${digest} could not be sent whole: ${message}`,
-      { cause },
-    );
-  }
-}
-
-class WrongLength extends Error {}
-
-/** Passes on what it gets and fails unless that is exactly `length` bytes: a reply must not end short of its `Content-Length`. */
-function exactly(
-  length: number,
-): (source: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array> {
-  return async function* pass(source) {
-    let sent = 0;
-    for await (const chunk of source) {
-      sent += chunk.byteLength;
-      if (sent > length) throw new WrongLength(`more than ${length} bytes`);
-      yield chunk;
-    }
-    if (sent < length) {
-      throw new WrongLength(`only ${sent} of ${length} bytes`);
-    }
-  };
 }

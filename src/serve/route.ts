@@ -2,13 +2,16 @@
 import { Refusal } from "./refusal.js";
 import { isRepositoryName } from "./names.js";
 
+/** The kinds of requests, for logs and metrics. */
+export type RouteKind = Route["kind"] | "other";
+
 /** What a URL asks for. References and digests are still as the client wrote them. */
 export type Route = { readonly query: URLSearchParams } & (
   | { readonly kind: "ping" }
   | { readonly kind: "catalog" }
   | { readonly kind: "tags"; readonly name: string }
   | {
-      readonly kind: "manifest" | "blob";
+      readonly kind: "manifest" | "blob" | "referrers";
       readonly name: string;
       readonly reference: string;
     }
@@ -22,7 +25,7 @@ const ORIGIN = /^https?:\/\/[^/?#]*/i;
 // The name is everything before the last two segments: `blobs` and the like
 // may be parts of a name.
 const OF_REPOSITORY =
-  /^\/v2\/(?<name>.*)\/(?:(?<tags>tags\/list)|(?<upload>blobs\/uploads\/[^/]*)|manifests\/(?<manifest>[^/]+)|blobs\/(?<blob>[^/]+))$/;
+  /^\/v2\/(?<name>.*)\/(?:(?<tags>tags\/list)|(?<upload>blobs\/uploads\/[^/]*)|referrers\/(?<subject>[^/]+)|manifests\/(?<manifest>[^/]+)|blobs\/(?<blob>[^/]+))$/;
 
 /**
  * Reads the target of a request. A repository name is checked by its grammar
@@ -41,7 +44,7 @@ export function parseRoute(target: string): Route {
   if (parts === undefined) {
     throw new Refusal(404, "UNSUPPORTED", "this registry has no such endpoint");
   }
-  const { name = "", tags, upload, manifest, blob } = parts;
+  const { name = "", tags, upload, manifest, subject, blob } = parts;
   if (!isRepositoryName(name)) {
     throw new Refusal(400, "NAME_INVALID", "invalid repository name", { name });
   }
@@ -49,6 +52,9 @@ export function parseRoute(target: string): Route {
   if (upload !== undefined) return { kind: "upload", name, query };
   if (manifest !== undefined) {
     return { kind: "manifest", name, reference: manifest, query };
+  }
+  if (subject !== undefined) {
+    return { kind: "referrers", name, reference: subject, query };
   }
   return { kind: "blob", name, reference: blob ?? "", query };
 }

@@ -1,30 +1,43 @@
 /** The read-only registry on a socket of its own. */
-import { createServer } from "node:http";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import {
+  createServer as createTlsServer,
+  type Server as TlsServer,
+} from "node:https";
 import { TpullError } from "../../store/index.js";
 import type { Content } from "./content.js";
 import { createRegistryHandler } from "./handler.js";
 import type { RegistryHandlerOptions } from "./handler.js";
+import { listenAt, type ListenAddress } from "./listen-address.js";
 
 export interface RegistryServerOptions extends RegistryHandlerOptions {
   content: Content;
   /** Address to listen on; default `127.0.0.1`. */
-  host?: string;
+  host?: string | undefined;
   /** Port to listen on; default 0, a free one. */
   port?: number;
+  /** Where to listen, instead of host and port. */
+  address?: ListenAddress | undefined;
+  /** PEM texts; without them it speaks plain HTTP. */
+  tls?: { readonly cert: string; readonly key: string } | undefined;
   /** A connection on which nothing moves for so long is closed; default a minute. */
   idleTimeoutMs?: number;
+  /** Time for a request's headers, and for the TLS handshake; default 20 seconds. */
+  requestTimeoutMs?: number;
   /** How long `close()` lets replies that are under way go on; default five seconds. */
   closeGraceMs?: number;
+  /** More clients are turned away; default 8192. */
+  maxConnections?: number;
 }
 
 export interface RegistryServer {
-  /** e.g. `http://127.0.0.1:41234` */
+  /** e.g. `http://127.0.0.1:41234`; `unix:PATH` for a socket */
   readonly url: string;
   /** What stands before the first `/` of a reference, e.g. `127.0.0.1:41234`. */
   readonly host: string;
+  /** Clients that are connected now. */
+  connections(): number;
   /**
    * Takes no more connections, lets replies end that are under way, and cuts
    * those that last longer than the grace. Resolves when the last connection
@@ -33,29 +46,42 @@ export interface RegistryServer {
   close(): Promise<void>;
 }
 
-/** Requests have no body that we read, so a slow sender gets little time. */
-const REQUEST_TIMEOUT_MS = 20_000;
 /** Kept a little longer than clients commonly keep theirs, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 30_000;
+/** All headers of a request; `Authorization` is the longest there should be. */
+const MAX_HEADER_BYTES = 16 * 1024;
 
 /**
- * Serves `content` over plain HTTP until `close()`.
- * @throws TpullError `LISTEN_FAILED`
+ * Serves `content` until `close()`.
+ * @throws TpullError `LISTEN_FAILED`, `TLS_INVALID`
  */
 export async function startRegistryServer(
   options: RegistryServerOptions,
 ): Promise<RegistryServer> {
-  const { content, host = "127.0.0.1", port = 0 } = options;
+  const { content, host = "127.0.0.1", port = 0, tls } = options;
+  const { address = { host, port } } = options;
   const { idleTimeoutMs = 60_000, closeGraceMs = 5_000 } = options;
+  const { requestTimeoutMs = 20_000, maxConnections = 8192 } = options;
   const handler = createRegistryHandler(content, options);
-  const server = createServer(
-    {
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-    },
-    handler,
-  );
+  const settings = {
+    headersTimeout: requestTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.min(requestTimeoutMs / 4, 5_000),
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    noDelay: true,
+  };
+  const server =
+    tls === undefined
+      ? createServer(settings, handler)
+      : tlsServer({ ...settings, ...tls, handshakeTimeout: requestTimeoutMs });
+  if (tls !== undefined) server.on("request", handler);
+  server.maxConnections = maxConnections;
+  let connected = 0;
+  server.on("connection", (socket) => {
+    connected += 1;
+    socket.once("close", () => (connected -= 1));
+  });
   // Node counts bytes that the client takes as movement, so this ends stalled
   // downloads and leaves slow ones alone.
   server.setTimeout(idleTimeoutMs);
@@ -71,46 +97,40 @@ export async function startRegistryServer(
       if (!server.listening) server.closeIdleConnections();
     });
   });
-  await listen(server, host, port);
-  const address = hostOf(server.address() as AddressInfo);
+  const bound = await listenAt(server, address);
+  const scheme = tls === undefined ? "http" : "https";
   let closed: Promise<void> | undefined;
   return {
-    url: `http://${address}`,
-    host: address,
+    url: "path" in address ? `unix:${bound}` : `${scheme}://${bound}`,
+    host: bound,
+    connections: () => connected,
     close: () => (closed ??= closeGracefully(server, closeGraceMs)),
   };
 }
 
-async function listen(
-  server: Server,
-  host: string,
-  port: number,
-): Promise<void> {
+function tlsServer(
+  options: Parameters<typeof createTlsServer>[0] & object,
+): TlsServer {
   try {
-    server.listen(port, host);
-    await once(server, "listening");
+    return createTlsServer({ ...options, minVersion: "TLSv1.2" });
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
     throw new TpullError(
-      "LISTEN_FAILED",
-      `cannot listen on ${host} port ${port}: ${message}`,
+      "TLS_INVALID",
+      `certificate and key cannot be used: ${(cause as Error).message}`,
       {
+        hint: "Both are PEM files; the key is the certificate's, and has no passphrase.",
         cause,
-        ...(code === "EADDRINUSE" && {
-          hint: "Another program has this port; choose another, or 0 for a free one.",
-        }),
       },
     );
   }
 }
 
-async function closeGracefully(server: Server, graceMs: number): Promise<void> {
+async function closeGracefully(
+  server: Server | TlsServer,
+  graceMs: number,
+): Promise<void> {
   const closed = once(server, "close");
   server.close();
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed.finally(() => clearTimeout(cut));
-}
-
-function hostOf({ address, port, family }: AddressInfo): string {
-  return family === "IPv6" ? `[${address}]:${port}` : `${address}:${port}`;
 }

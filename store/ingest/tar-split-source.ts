@@ -35,8 +35,12 @@ export class TarSplitSource implements ByteSource {
   readonly #piece = Buffer.from(new ArrayBuffer(PIECE_BYTES));
   readonly #stopped: () => boolean;
   #fd = -1;
+  /** Where in the open file to read on. */
+  #position = 0;
   #left = 0;
   #name = "";
+  /** What is left of a segment that was skipped in part. */
+  #segment: Uint8Array | undefined;
 
   /**
    * @param stopped asked between pieces; true ends the stream with `ABORTED`
@@ -56,25 +60,66 @@ export class TarSplitSource implements ByteSource {
   /** @throws TpullError `ABORTED`; `LAYER_DAMAGED` when something of the layer cannot be read */
   next(): Uint8Array | undefined {
     if (this.#stopped()) throw abortedError();
+    if (this.#segment !== undefined) {
+      const rest = this.#segment;
+      this.#segment = undefined;
+      return rest;
+    }
     for (;;) {
       if (this.#left > 0) return this.#content();
-      const line = this.#lines.next();
-      if (line.done === true) return undefined;
-      const entry = parseEntry(line.value);
+      const entry = this.#entry();
+      if (entry === undefined) return undefined;
       if (entry.type === 2) {
-        const raw = Buffer.from(entry.payload ?? "", "base64");
+        const raw = payloadOf(entry);
         if (raw.length > 0) return raw;
       } else if ((entry.size ?? 0) > 0) {
-        this.#name =
-          entry.name_raw === undefined
-            ? Buffer.from(entry.name ?? "", "utf8").toString("latin1")
-            : Buffer.from(entry.name_raw, "base64").toString("latin1");
-        this.#left = entry.size ?? 0;
-        this.#fd = orDamaged(`${this.#shown()} cannot be opened`, () => {
-          return this.#open(this.#name);
-        });
+        this.#begin(entry, 0);
       }
     }
+  }
+
+  /**
+   * Passes over bytes at the beginning, before the first {@link next}, without
+   * opening the files whose content lies wholly among them.
+   * @returns how many were passed over: fewer than `bytes` when the tar is shorter
+   * @throws TpullError as {@link next}
+   */
+  skip(bytes: number): number {
+    let skipped = 0;
+    while (skipped < bytes) {
+      if (this.#stopped()) throw abortedError();
+      const entry = this.#entry();
+      if (entry === undefined) break;
+      const most = bytes - skipped;
+      if (entry.type === 2) {
+        const raw = payloadOf(entry);
+        if (raw.length > most) this.#segment = raw.subarray(most);
+        skipped += Math.min(raw.length, most);
+      } else {
+        const size = entry.size ?? 0;
+        if (size > most) this.#begin(entry, most);
+        skipped += Math.min(size, most);
+      }
+    }
+    return skipped;
+  }
+
+  #entry(): Entry | undefined {
+    const line = this.#lines.next();
+    return line.done === true ? undefined : parseEntry(line.value);
+  }
+
+  /** Opens a file's content, to be read from `position` on. */
+  #begin(entry: Entry, position: number): void {
+    this.#name =
+      entry.name_raw === undefined
+        ? Buffer.from(entry.name ?? "", "utf8").toString("latin1")
+        : Buffer.from(entry.name_raw, "base64").toString("latin1");
+    this.#left = (entry.size ?? 0) - position;
+    this.#position = position;
+    this.#fd = orDamaged(`${this.#shown()} cannot be opened`, () => {
+      return this.#open(this.#name);
+    });
   }
 
   #open(name: string): number {
@@ -95,10 +140,11 @@ export class TarSplitSource implements ByteSource {
   #content(): Uint8Array {
     const most = Math.min(this.#left, PIECE_BYTES);
     const length = orDamaged(`${this.#shown()} cannot be read`, () => {
-      return readSync(this.#fd, this.#piece, 0, most, null);
+      return readSync(this.#fd, this.#piece, 0, most, this.#position);
     });
     if (length === 0)
       throw damaged(`${this.#shown()} is shorter than recorded`);
+    this.#position += length;
     this.#left -= length;
     if (this.#left === 0) {
       close(this.#fd);
@@ -139,12 +185,16 @@ function parseEntry(line: string): Entry {
   throw damaged(`${BROKEN}: a line is no entry`);
 }
 
+function payloadOf({ payload }: Entry): Buffer {
+  return Buffer.from(payload ?? "", "base64");
+}
+
 function isEntry(value: unknown): value is Entry {
   if (typeof value !== "object" || value === null) return false;
   const { type, size, payload, name, name_raw } = value as Partial<Entry>;
   return (
     (type === 1 || type === 2) &&
-    (size === undefined || Number.isSafeInteger(size)) &&
+    (size === undefined || (Number.isSafeInteger(size) && size >= 0)) &&
     (payload === null || typeof payload === "string") &&
     (name === undefined || typeof name === "string") &&
     (name_raw === undefined || typeof name_raw === "string")

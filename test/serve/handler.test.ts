@@ -111,7 +111,9 @@ describe("what is refused", () => {
     ["//v2/", 404, "UNSUPPORTED"],
     ["/v2/other", 404, "UNSUPPORTED"],
     ["/v2/other/tags", 404, "UNSUPPORTED"],
-    [`/v2/${NAME}/referrers/${manifestDigest}`, 404, "UNSUPPORTED"],
+    [`/v2/absent/referrers/${manifestDigest}`, 404, "NAME_UNKNOWN"],
+    [`/v2/${NAME}/referrers/latest`, 400, "DIGEST_INVALID"],
+    [`/v2/${NAME}/referrers/sha256:abc`, 400, "DIGEST_INVALID"],
     [`/v2/${NAME}/blobs/uploads/`, 404, "UNSUPPORTED"],
     ["/v2/%ff/tags/list", 400, "NAME_INVALID"],
     ["/v2//tags/list", 400, "NAME_INVALID"],
@@ -170,9 +172,12 @@ describe("what is refused", () => {
     expect(errorOf(reply).code).toBe("UNSUPPORTED");
   });
 
-  it("checks the name before the method", async () => {
+  it("checks name and digest before the method", async () => {
     const reply = await registry.send("PUT", "/v2/Upper/manifests/latest");
     expect(errorOf(reply).code).toBe("NAME_INVALID");
+    const wrong = await registry.send("PUT", "/v2/other/manifests/sha256:no");
+    expect(wrong.status).toBe(400);
+    expect(errorOf(wrong).code).toBe("DIGEST_INVALID");
   });
 });
 

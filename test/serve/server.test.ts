@@ -25,6 +25,7 @@ function blobContent(size: number, open: () => Readable): Content {
       manifest: async () => undefined,
       blob: async () => ({ size, open }),
       tags: async () => [],
+      referrers: async () => [],
     }),
     repositories: async () => ["r"],
   };

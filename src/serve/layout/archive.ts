@@ -73,12 +73,16 @@ export class LayoutArchive implements LayoutFiles {
     }
   }
 
+  pathOf(name: string): string {
+    return `${name} in ${this.place}`;
+  }
+
   async top(name: "oci-layout" | "index.json"): Promise<Buffer | undefined> {
     const stretch = this.#stretch(name);
     if (stretch === undefined) return undefined;
     if (stretch.size > MAX_MANIFEST_BYTES) {
       throw invalidLayout(
-        `${name} in ${this.place}`,
+        this.pathOf(name),
         `has ${stretch.size} bytes, which is too much`,
       );
     }

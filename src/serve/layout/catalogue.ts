@@ -49,7 +49,7 @@ export async function readCatalogue(
   complain: Complaint,
 ): Promise<Catalogue> {
   await checkVersion(files);
-  const index = `index.json in ${files.place}`;
+  const index = files.pathOf("index.json");
   const bytes = await files.top("index.json");
   if (bytes === undefined) throw invalidLayout(files.place, "has no index.json");
   const top = descriptorsOf(parseJson(bytes, index), index);
@@ -166,7 +166,7 @@ async function checkVersion(files: LayoutFiles): Promise<void> {
   if (bytes === undefined) {
     throw invalidLayout(files.place, "is no image layout: it has no oci-layout");
   }
-  const path = `oci-layout in ${files.place}`;
+  const path = files.pathOf("oci-layout");
   const marker = parseJson(bytes, path);
   const version = isObject(marker) ? marker["imageLayoutVersion"] : undefined;
   if (typeof version !== "string" || !version.startsWith("1.")) {

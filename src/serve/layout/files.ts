@@ -6,8 +6,10 @@ import { TpullError } from "../../../store/index.js";
 export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024;
 
 export interface LayoutFiles {
-  /** What it is and where, for messages: a path. */
+  /** The path of the folder or archive. */
   readonly place: string;
+  /** How messages call a file in it. */
+  pathOf(name: string): string;
   /**
    * One of the two files at the top; undefined when it is not there.
    * @throws TpullError `LAYOUT_INVALID` for one that is no small regular file

@@ -50,8 +50,12 @@ export class LayoutFolder implements LayoutFiles {
     return new LayoutFolder(place, blobs);
   }
 
+  pathOf(name: string): string {
+    return join(this.place, name);
+  }
+
   async top(name: "oci-layout" | "index.json"): Promise<Buffer | undefined> {
-    const path = join(this.place, name);
+    const path = this.pathOf(name);
     let handle: FileHandle;
     try {
       handle = await open(path, FLAGS);

@@ -2,7 +2,8 @@
 // module it loads, a tenth of a second for a pull; joined, that is nearly gone.
 // The library (dist/src, dist/store) stays file by file, for the user's own
 // bundler. `worker` must keep its name and lie beside the chunk that starts it
-// (store/ingest/pool.ts names it relative to itself). koffi finds its native
+// (store/ingest/pool.ts names it relative to itself), as must the other two
+// workers beside the chunks that start them. koffi finds its native
 // part beside its own files and stays outside.
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
@@ -57,6 +58,10 @@ const nameChunks = {
         ? ["command", "common"]
         : ["pull", "layer"];
       chunkOf.set(id, worker.has(id) ? shared : alone);
+    }
+    // Other threads need some of it, too: in one piece all the same.
+    for (const id of worker) {
+      if (!WORKER.includes(id) && !chunkOf.has(id)) chunkOf.set(id, "unpack");
     }
   },
 };

@@ -8,7 +8,10 @@ import { isDigest } from "../../store/index.js";
 import type { ManifestReference } from "./content.js";
 
 /** Whether the header takes that type; without one everything is taken (RFC 9110 section 12.5.1). */
-export function accepts(header: string | undefined, mediaType: string): boolean {
+export function accepts(
+  header: string | undefined,
+  mediaType: string,
+): boolean {
   if (header === undefined || header.trim() === "") return true;
   const wanted = mediaType.toLowerCase();
   const [family = ""] = wanted.split("/", 1);

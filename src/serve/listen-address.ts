@@ -15,7 +15,9 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
     const path = text.slice("unix:".length).replace(/^\/\/(?=\/)/, "");
     return path === "" ? undefined : { path };
   }
-  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(text);
+  const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]*)):(\d{1,5})$/.exec(
+    text,
+  );
   const port = Number(match?.[3]);
   if (match === null || port > 65535) return undefined;
   const [, inBrackets, name] = match;

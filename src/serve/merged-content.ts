@@ -48,9 +48,7 @@ export function mergedContent(sources: readonly Source[]): Content {
         for (const [path, named] of await source.repositories()) {
           const fits = named.some(
             (one) =>
-              host === undefined ||
-              one.host === undefined ||
-              one.host === host,
+              host === undefined || one.host === undefined || one.host === host,
           );
           if (fits) paths.add(path);
         }

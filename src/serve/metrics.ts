@@ -108,7 +108,11 @@ export class ServeMetrics implements ExchangeObserver {
 
   #histograms(): string[] {
     const name = "tpull_serve_request_duration_seconds";
-    const lines = head(name, "histogram", "From a request to the end of its reply.");
+    const lines = head(
+      name,
+      "histogram",
+      "From a request to the end of its reply.",
+    );
     for (const [labels, { counts, count, sum }] of this.#durations) {
       let below = 0;
       for (const [at, bound] of BUCKETS.entries()) {

@@ -203,7 +203,9 @@ async function readTls(
 async function openDoor(
   path: string | undefined,
 ): Promise<Passwords | undefined> {
-  return path === undefined ? undefined : passwordDoor(await readHtpasswd(path));
+  return path === undefined
+    ? undefined
+    : passwordDoor(await readHtpasswd(path));
 }
 
 async function openSource(
@@ -225,7 +227,8 @@ async function openSource(
 function placeOf(name: string): { host: string | undefined; path: string } {
   const parsed = referenceName(name);
   const first = name.split("/", 1)[0] ?? "";
-  const isHosted = parsed?.host !== undefined && name.startsWith(`${parsed.host}/`);
+  const isHosted =
+    parsed?.host !== undefined && name.startsWith(`${parsed.host}/`);
   if (isHosted && parsed.path !== undefined && !hasTag(name, first)) {
     return { host: parsed.host, path: parsed.path };
   }

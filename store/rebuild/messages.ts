@@ -6,7 +6,11 @@ import type { StoredLayer } from "../ingest/tar-split-source.js";
 /** Each order but `close` and `end` is answered once, with its `id`. */
 export type Order =
   /** How long the tar is. */
-  | { readonly kind: "measure"; readonly id: number; readonly layer: StoredLayer }
+  | {
+      readonly kind: "measure";
+      readonly id: number;
+      readonly layer: StoredLayer;
+    }
   | {
       readonly kind: "open";
       readonly id: number;

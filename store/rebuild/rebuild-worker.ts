@@ -9,7 +9,10 @@ import { parentPort } from "node:worker_threads";
 import type { DiffId } from "../digest.js";
 import { TpullError } from "../errors.js";
 import { toWire } from "../ingest/job.js";
-import { TarSplitSource, type StoredLayer } from "../ingest/tar-split-source.js";
+import {
+  TarSplitSource,
+  type StoredLayer,
+} from "../ingest/tar-split-source.js";
 import type { Answer, Order } from "./messages.js";
 
 /** Streams with open files in one thread; each has a few. */
@@ -88,7 +91,9 @@ function openSource(layer: StoredLayer): TarSplitSource {
 const streams = new Map<number, Stream>();
 const open = new Set<number>();
 
-function read(order: Extract<Order, { kind: "read" }>): Uint8Array<ArrayBuffer> {
+function read(
+  order: Extract<Order, { kind: "read" }>,
+): Uint8Array<ArrayBuffer> {
   const { stream: name, most, last } = order;
   const stream = streams.get(name);
   if (stream === undefined) throw new Error(`there is no stream ${name}`);

@@ -151,7 +151,7 @@ export class LayerRebuilder implements AsyncDisposable {
         from: start,
         diffId,
       }));
-      for (let at = start; at < end; ) {
+      for (let at = start; at < end;) {
         const most = Math.min(pieceBytes(), end - at);
         const last = diffId !== undefined && at + most === end;
         const { bytes } = await thread.ask((id) => ({

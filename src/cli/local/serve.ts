@@ -21,7 +21,9 @@ export const answerServe: Answer = async ({
   const asJson = flags.log === "json";
   const onWarning = (warning: ServeWarning): void => {
     output.err(
-      asJson ? jsonLine({ event: "warning", ...warning }) : warningLine(warning),
+      asJson
+        ? jsonLine({ event: "warning", ...warning })
+        : warningLine(warning),
     );
   };
   const onRequest = (exchange: Exchange): void => {

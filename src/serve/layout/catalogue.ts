@@ -51,7 +51,8 @@ export async function readCatalogue(
   await checkVersion(files);
   const index = files.pathOf("index.json");
   const bytes = await files.top("index.json");
-  if (bytes === undefined) throw invalidLayout(files.place, "has no index.json");
+  if (bytes === undefined)
+    throw invalidLayout(files.place, "has no index.json");
   const top = descriptorsOf(parseJson(bytes, index), index);
   const mediaTypes = new Map<Digest, string>();
   const referrers = new Map<Digest, Referrer[]>();
@@ -142,7 +143,9 @@ export async function readManifest(
   }
   const bytes = await readStretch(stretch);
   const found = hashOf(bytes);
-  return found === digest ? bytes : `${subject} is damaged: it hashes to ${found}`;
+  return found === digest
+    ? bytes
+    : `${subject} is damaged: it hashes to ${found}`;
 }
 
 /** What a list of referrers says of an artifact (OCI distribution-spec, "Listing Referrers"). */
@@ -164,7 +167,10 @@ function aboutArtifact(
 async function checkVersion(files: LayoutFiles): Promise<void> {
   const bytes = await files.top("oci-layout");
   if (bytes === undefined) {
-    throw invalidLayout(files.place, "is no image layout: it has no oci-layout");
+    throw invalidLayout(
+      files.place,
+      "is no image layout: it has no oci-layout",
+    );
   }
   const path = files.pathOf("oci-layout");
   const marker = parseJson(bytes, path);

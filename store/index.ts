@@ -47,5 +47,5 @@ export {
   parseReference,
 } from "./reference/reference.js";
 export type { Reference } from "./reference/reference.js";
-export { LayerRebuilder } from "./rebuild/rebuilder.js";
+export { LayerRebuilder, TarCursor } from "./rebuild/rebuilder.js";
 export type { RebuildOptions } from "./rebuild/rebuilder.js";

@@ -27,6 +27,9 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return { host: name === "" ? undefined : name, port };
 }
 
+/** Connections that wait to be taken: a whole fleet may come at one moment. The kernel has a limit of its own. */
+const BACKLOG = 4096;
+
 /**
  * Listens, and says where.
  * @returns `host:port` as it stands in a URL; the path of a socket
@@ -43,7 +46,7 @@ export async function listenAt(
   try {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(address, () => {
+      server.listen({ ...address, backlog: BACKLOG }, () => {
         server.off("error", reject);
         resolve();
       });

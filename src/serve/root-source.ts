@@ -32,7 +32,7 @@ import type {
 } from "./content.js";
 import { Refreshed } from "./refreshed.js";
 import type { NamedRepository, OnServeWarning, Source } from "./source.js";
-import { pieceBytes } from "./transfer.js";
+import { RebuiltLayers } from "./rebuilt-layers.js";
 
 // docker's own types and not OCI's, because the configs are docker's: some
 // clients leave out of a config what OCI does not know, health checks for one.
@@ -125,6 +125,7 @@ function repositoriesOf(
 class Bakery {
   readonly #store: Store;
   readonly #rebuilder: LayerRebuilder;
+  readonly #layers: RebuiltLayers;
   readonly #complain: (message: string) => void;
   /** By chain ID: the same tar may be recorded differently on another parent. */
   readonly #sizes = new Map<string, Promise<number>>();
@@ -138,6 +139,9 @@ class Bakery {
     this.#store = store;
     this.#rebuilder = rebuilder;
     this.#complain = complain;
+    this.#layers = new RebuiltLayers(rebuilder, ({ diffId }, message) => {
+      complain(`${diffId} cannot be served from ${store.root}: ${message}`);
+    });
   }
 
   /** The image's manifest; undefined when a layer's record cannot be read. */
@@ -210,18 +214,13 @@ class Bakery {
       this.#complain(`${layer.diffId} cannot be served: ${error.message}`);
       return undefined;
     }
-    const stored = this.#store.storedLayer(layer);
-    const { diffId } = layer;
-    return {
+    const { chainId, cacheId, diffId } = layer;
+    return this.#layers.blob({
+      key: `${chainId} ${cacheId}`,
+      layer: this.#store.storedLayer(layer),
       size,
-      open: (start, end) =>
-        this.#rebuilder.read(stored, {
-          start,
-          end,
-          pieceBytes,
-          ...(start === 0 && end === size ? { diffId } : {}),
-        }),
-    };
+      diffId,
+    });
   }
 
   async config(id: ImageId): Promise<ServedBlob | undefined> {

@@ -5,19 +5,30 @@
  */
 import type { ServerResponse } from "node:http";
 
-/** All pieces together stay below this, as long as they can. */
-const BUDGET_BYTES = 64 * 1024 * 1024;
-const LARGEST_PIECE = 256 * 1024;
-const SMALLEST_PIECE = 16 * 1024;
+/**
+ * Pieces that are handed on in one round of the event loop. Node takes one new
+ * connection a round, so a round must be short: with a piece for each of a
+ * thousand clients in it, the next client would wait for half a minute.
+ */
+const ROUND_PIECES = 16;
+const waiting: (() => void)[] = [];
+let scheduled = false;
 
-let transfers = 0;
+/** Waits for a turn: first come, first served. */
+function takeTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    if (!scheduled) {
+      scheduled = true;
+      setImmediate(round);
+    }
+  });
+}
 
-/** How large a piece may be now: the more clients, the smaller. */
-export function pieceBytes(): number {
-  const share = Math.floor(BUDGET_BYTES / Math.max(transfers, 1));
-  // A power of two, so that pieces begin and end with pages of the file.
-  const size = 2 ** Math.floor(Math.log2(Math.max(share, 1)));
-  return Math.min(Math.max(size, SMALLEST_PIECE), LARGEST_PIECE);
+function round(): void {
+  for (const begin of waiting.splice(0, ROUND_PIECES)) begin();
+  scheduled = waiting.length > 0;
+  if (scheduled) setImmediate(round);
 }
 
 /** The content broke its promise about how many bytes there are. */
@@ -44,21 +55,24 @@ export async function transfer(
     (body as { destroy?: () => void }).destroy?.();
   };
   response.once("close", onClose);
-  transfers += 1;
+  const pieces = body[Symbol.asyncIterator]();
   let sent = 0;
   try {
-    if (gone) return undefined;
-    for await (const piece of body) {
-      if (gone) return undefined;
-      sent += piece.byteLength;
+    while (!gone) {
+      // What is small goes out at once, whatever else does.
+      if (sent > 0) await takeTurn();
+      if (gone) break;
+      const { done, value } = await pieces.next();
+      if (done === true || value === undefined) break;
+      sent += value.byteLength;
       if (sent > length) throw new WrongLength(`more than ${length} bytes`);
-      if (piece.byteLength === 0) continue;
+      if (gone || value.byteLength === 0) continue;
       await new Promise<void>((resolve) => {
         wake = resolve;
-        response.write(piece, () => resolve());
+        response.write(value, () => resolve());
       });
-      if (gone) return undefined;
-      onBytes(piece.byteLength);
+      if (gone) break;
+      onBytes(value.byteLength);
     }
     if (gone) return undefined;
     if (sent < length) {
@@ -69,7 +83,7 @@ export async function transfer(
   } catch (error) {
     return gone ? undefined : error;
   } finally {
-    transfers -= 1;
     response.off("close", onClose);
+    await pieces.return?.();
   }
 }

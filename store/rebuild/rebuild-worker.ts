@@ -56,7 +56,8 @@ class Stream {
   }
 
   #check(): void {
-    const found = this.#hash && `sha256:${this.#hash.digest("hex")}`;
+    if (this.#hash === undefined) return;
+    const found = `sha256:${this.#hash.digest("hex")}`;
     if (found === this.#diffId) return;
     throw new TpullError(
       "LAYER_DAMAGED",

@@ -24,9 +24,9 @@ export interface RebuildOptions {
    * last bytes are given only if all of them do.
    */
   readonly diffId?: DiffId;
-  /** Bytes in a piece; asked for each. Default 256 KiB. */
-  readonly pieceBytes?: () => number;
 }
+
+const PIECE_BYTES = 256 * 1024;
 
 type Settle = {
   readonly resolve: (answer: Answer) => void;
@@ -102,6 +102,82 @@ class Thread {
   }
 }
 
+/** See {@link LayerRebuilder.cursor}. One read at a time. */
+export class TarCursor {
+  readonly #thread: Thread;
+  readonly #stream: number;
+  readonly #layer: StoredLayer;
+  readonly #diffId: DiffId | undefined;
+  #opened = false;
+  #closed = false;
+  /** The byte that comes next. */
+  position: number;
+
+  constructor(
+    thread: Thread,
+    stream: number,
+    layer: StoredLayer,
+    from: number,
+    diffId: DiffId | undefined,
+  ) {
+    this.#thread = thread;
+    this.#stream = stream;
+    this.#layer = layer;
+    this.#diffId = diffId;
+    this.position = from;
+    thread.streams += 1;
+  }
+
+  /** Whether all of the tar will have been hashed when its end is read. */
+  get hashes(): boolean {
+    return this.#diffId !== undefined;
+  }
+
+  /**
+   * The next `bytes` bytes.
+   * @param last whether the tar should end with them
+   * @throws TpullError `LAYER_DAMAGED` when something of the layer cannot be
+   *   read, or all of it does not hash to the diff ID; `WORKER_FAILED`
+   */
+  async read(bytes: number, last: boolean): Promise<Uint8Array<ArrayBuffer>> {
+    const stream = this.#stream;
+    if (!this.#opened) {
+      this.#opened = true;
+      await this.#thread.ask((id) => ({
+        kind: "open",
+        id,
+        stream,
+        layer: this.#layer,
+        from: this.position,
+        diffId: this.#diffId,
+      }));
+    }
+    const answer = await this.#thread.ask((id) => ({
+      kind: "read",
+      id,
+      stream,
+      most: bytes,
+      last,
+    }));
+    const given = answer.bytes ?? new Uint8Array();
+    if (given.length < bytes) {
+      throw new TpullError(
+        "LAYER_DAMAGED",
+        `the layer's tar ends after ${this.position + given.length} bytes`,
+      );
+    }
+    this.position += given.length;
+    return given;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#thread.streams -= 1;
+    this.#thread.tell({ kind: "close", stream: this.#stream });
+  }
+}
+
 /**
  * Gives back tars. Threads are started when there is something to do, and are
  * kept until the rebuilder is disposed of. Any number of tars may be read at
@@ -137,43 +213,27 @@ export class LayerRebuilder implements AsyncDisposable {
     layer: StoredLayer,
     options: RebuildOptions,
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, void> {
-    const { start = 0, end, pieceBytes = () => 256 * 1024 } = options;
-    const diffId = start === 0 ? options.diffId : undefined;
-    const thread = this.#thread();
-    const stream = ++this.#streams;
-    thread.streams += 1;
+    const { start = 0, end } = options;
+    const cursor = this.cursor(layer, start, options.diffId);
     try {
-      await thread.ask((id) => ({
-        kind: "open",
-        id,
-        stream,
-        layer,
-        from: start,
-        diffId,
-      }));
-      for (let at = start; at < end;) {
-        const most = Math.min(pieceBytes(), end - at);
-        const last = diffId !== undefined && at + most === end;
-        const { bytes } = await thread.ask((id) => ({
-          kind: "read",
-          id,
-          stream,
-          most,
-          last,
-        }));
-        if (bytes === undefined || bytes.length === 0) {
-          throw new TpullError(
-            "LAYER_DAMAGED",
-            `the layer's tar ends after ${at} bytes, before ${end}`,
-          );
-        }
-        at += bytes.length;
-        yield bytes;
+      while (cursor.position < end) {
+        const most = Math.min(PIECE_BYTES, end - cursor.position);
+        yield await cursor.read(most, cursor.position + most === end);
       }
     } finally {
-      thread.streams -= 1;
-      thread.tell({ kind: "close", stream });
+      cursor.close();
     }
+  }
+
+  /**
+   * A place in a tar, from which it is read on. Costs nothing until it is read.
+   * @param from the first byte to give
+   * @param diffId what the tar hashes to; looked at only where `from` is 0
+   */
+  cursor(layer: StoredLayer, from: number, diffId?: DiffId): TarCursor {
+    const stream = ++this.#streams;
+    const hash = from === 0 ? diffId : undefined;
+    return new TarCursor(this.#thread(), stream, layer, from, hash);
   }
 
   /** The thread with the fewest streams. */

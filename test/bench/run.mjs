@@ -3,7 +3,12 @@
 import { join } from "node:path";
 import { runnerImport } from "vite";
 
-const { module } = await runnerImport(join(import.meta.dirname, "main.ts"), {
+const [first, ...rest] = process.argv.slice(2);
+const [file, args] =
+  first === "serve"
+    ? ["serve-load.ts", rest]
+    : ["main.ts", process.argv.slice(2)];
+const { module } = await runnerImport(join(import.meta.dirname, file), {
   configFile: false,
 });
-process.exitCode = await module.main(process.argv.slice(2));
+process.exitCode = await module.main(args);

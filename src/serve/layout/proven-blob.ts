@@ -8,8 +8,8 @@
 import { createHash } from "node:crypto";
 import type { Digest } from "../../../store/index.js";
 import type { ServedBlob } from "../content.js";
-import { pieceBytes } from "../transfer.js";
-import { readStretch, type Stretch } from "./files.js";
+import { PIECE_BYTES, piecesOf } from "../piece-cache.js";
+import { readStretch, type Stretch, type StretchReader } from "./files.js";
 
 const SMALL_BYTES = 1024 * 1024;
 
@@ -58,15 +58,13 @@ export class BlobProofs {
     const hash =
       whole && !this.#known.has(key) ? createHash("sha256") : undefined;
     if (hash !== undefined) this.#known.set(key, "being checked");
-    let buffer = Buffer.allocUnsafeSlow(0);
+    let at = start;
     try {
-      for (let at = start; at < end;) {
-        const most = Math.min(pieceBytes(), end - at);
-        if (buffer.length !== most) buffer = Buffer.allocUnsafeSlow(most);
-        const length = await reader.read(buffer, at);
-        if (length === 0) throw new Error(`the file ends after ${at} bytes`);
-        at += length;
-        const piece = buffer.subarray(0, length);
+      const pieces = piecesOf(stretch.identity, start, end, (number) =>
+        readPiece(reader, number, stretch.size),
+      );
+      for await (const piece of pieces) {
+        at += piece.length;
         hash?.update(piece);
         if (hash !== undefined && at === end) {
           const found = `sha256:${hash.digest("hex")}`;
@@ -83,6 +81,23 @@ export class BlobProofs {
       }
     }
   }
+}
+
+async function readPiece(
+  reader: StretchReader,
+  number: number,
+  size: number,
+): Promise<Uint8Array> {
+  const begin = number * PIECE_BYTES;
+  const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, size - begin));
+  for (let filled = 0; filled < piece.length;) {
+    const rest = piece.subarray(filled);
+    const length = await reader.read(rest, begin + filled);
+    if (length === 0)
+      throw new Error(`the file ends after ${begin + filled} bytes`);
+    filled += length;
+  }
+  return piece;
 }
 
 /** The digest of bytes. */

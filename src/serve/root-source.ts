@@ -106,7 +106,8 @@ function repositoriesOf(
       if (isTpullError(error)) continue;
       throw error;
     }
-    const { registry: host, repository: path, tag = "latest" } = parsed;
+    const { registry, repository: path, tag = "latest" } = parsed;
+    const host = registry.toLowerCase();
     let named = repositories.get(path)?.find((one) => one.host === host);
     if (named === undefined) {
       const tagged = new Map<string, StoredImage>();

@@ -43,7 +43,7 @@ export function entryName(
 export function referenceName(reference: string): EntryName | undefined {
   try {
     const { registry, repository, tag } = parseReference(reference);
-    return { host: registry, path: repository, tag };
+    return { host: registry.toLowerCase(), path: repository, tag };
   } catch (error) {
     if (isTpullError(error)) return undefined;
     throw error;

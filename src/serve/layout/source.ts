@@ -84,16 +84,17 @@ export async function openLayout(
 }
 
 /**
- * A layout as the one repository `repository`.
+ * A layout as the one repository `repository`, until it is closed.
  * @throws TpullError `REPOSITORY_INVALID`, `LAYOUT_INVALID`
  */
 export async function layoutContent(
   place: string,
   repository: string,
-): Promise<Content> {
+): Promise<Content & Pick<Source, "close">> {
   checkRepositoryName(repository);
   const name = { host: undefined, path: repository };
-  return mergedContent([await openLayout(place, { name })]);
+  const source = await openLayout(place, { name });
+  return { ...mergedContent([source]), close: () => source.close() };
 }
 
 async function openFiles(place: string): Promise<LayoutFiles> {

@@ -256,7 +256,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [
       ["tpull serve images.tar", "a bundle, from where it lies"],
       ["tpull serve --root /srv/data", "what was pulled into a data root"],
-      ["tpull serve --listen :5000 library/alpine=./alpine", "to the network"],
+      ["tpull serve --listen :5000 library/a=./a", "to the network, renamed"],
     ],
     status: {
       done: "it was stopped, by Ctrl-C or SIGTERM, and ended in good order",

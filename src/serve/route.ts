@@ -25,7 +25,7 @@ const ORIGIN = /^https?:\/\/[^/?#]*/i;
 // The name is everything before the last two segments: `blobs` and the like
 // may be parts of a name.
 const OF_REPOSITORY =
-  /^\/v2\/(?<name>.*)\/(?:(?<tags>tags\/list)|(?<upload>blobs\/uploads\/[^/]*)|referrers\/(?<subject>[^/]+)|manifests\/(?<manifest>[^/]+)|blobs\/(?<blob>[^/]+))$/;
+  /^\/v2\/(?<name>.*)\/(?:(?<tags>tags\/list)|(?<upload>blobs\/uploads\/[^/]*)|referrers\/(?<subject>[^/]+)|manifests\/(?<manifest>[^/]+)|blobs\/(?<blob>[^/]+))$/s;
 
 /**
  * Reads the target of a request. A repository name is checked by its grammar

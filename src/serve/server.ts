@@ -62,7 +62,25 @@ export async function startRegistryServer(
   const { address = { host, port } } = options;
   const { idleTimeoutMs = 60_000, closeGraceMs = 5_000 } = options;
   const { requestTimeoutMs = 20_000, maxConnections = 8192 } = options;
-  const handler = createRegistryHandler(content, options);
+  let answering = 0;
+  let idle = (): void => {};
+  const handler = createRegistryHandler(content, {
+    ...options,
+    onBegin: () => {
+      answering += 1;
+      options.onBegin?.();
+    },
+    onEnd: (exchange) => {
+      answering -= 1;
+      options.onEnd?.(exchange);
+      if (answering === 0) idle();
+    },
+  });
+  const close = async (): Promise<void> => {
+    await closeGracefully(server, closeGraceMs);
+    // A reply that was cut learns of it a moment after the server is closed.
+    if (answering > 0) await new Promise<void>((resolve) => (idle = resolve));
+  };
   const settings = {
     headersTimeout: requestTimeoutMs,
     requestTimeout: requestTimeoutMs,
@@ -104,7 +122,7 @@ export async function startRegistryServer(
     url: "path" in address ? `unix:${bound}` : `${scheme}://${bound}`,
     host: bound,
     connections: () => connected,
-    close: () => (closed ??= closeGracefully(server, closeGraceMs)),
+    close: () => (closed ??= close()),
   };
 }
 

@@ -46,10 +46,10 @@ export async function transfer(
   response: ServerResponse,
   onBytes: (bytes: number) => void,
 ): Promise<unknown> {
-  let gone = response.destroyed;
+  const client = { gone: response.destroyed };
   let wake = (): void => {};
   const onClose = (): void => {
-    gone = true;
+    client.gone = true;
     wake();
     // Content that is a stream may be waiting for something.
     (body as { destroy?: () => void }).destroy?.();
@@ -58,30 +58,30 @@ export async function transfer(
   const pieces = body[Symbol.asyncIterator]();
   let sent = 0;
   try {
-    while (!gone) {
+    while (!client.gone) {
       // What is small goes out at once, whatever else does.
       if (sent > 0) await takeTurn();
-      if (gone) break;
+      if (client.gone) break;
       const { done, value } = await pieces.next();
       if (done === true || value === undefined) break;
       sent += value.byteLength;
       if (sent > length) throw new WrongLength(`more than ${length} bytes`);
-      if (gone || value.byteLength === 0) continue;
+      if (client.gone || value.byteLength === 0) continue;
       await new Promise<void>((resolve) => {
         wake = resolve;
         response.write(value, () => resolve());
       });
-      if (gone) break;
+      if (client.gone) break;
       onBytes(value.byteLength);
     }
-    if (gone) return undefined;
+    if (client.gone) return undefined;
     if (sent < length) {
       throw new WrongLength(`only ${sent} of ${length} bytes`);
     }
     response.end();
     return undefined;
   } catch (error) {
-    return gone ? undefined : error;
+    return client.gone ? undefined : error;
   } finally {
     response.off("close", onClose);
     await pieces.return?.();

@@ -69,7 +69,10 @@ export async function main(args: readonly string[]): Promise<number> {
     const root = join(folder, "root");
     const first = cleanups.use(await Serving.start(["--quiet", layout]));
     await tpullOk([
-      ...["--root", root, "--mirror", `docker.io=${first.url}`],
+      "--root",
+      root,
+      "--mirror",
+      `docker.io=${first.url}`,
       "load:1",
     ]);
     await first.stop();

@@ -69,6 +69,6 @@ export class Serving {
     const { child } = this;
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill(signal);
-    await once(child, "exit");
+    await once(child, "close");
   }
 }

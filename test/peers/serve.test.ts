@@ -104,8 +104,12 @@ beforeAll(async () => {
   fromArchive = cleanups.use(await Serving.start([bundle]));
   const root = join(folder, "root");
   await tpullOk([
-    ...["--root", root, "--mirror", `docker.io=${fromFolder.url}`],
-    ...["plain:1", "multi:2"],
+    "--root",
+    root,
+    "--mirror",
+    `docker.io=${fromFolder.url}`,
+    "plain:1",
+    "multi:2",
   ]);
   fromRoot = cleanups.use(await Serving.start(["--root", root]));
 });
@@ -144,7 +148,10 @@ describe("tpull", () => {
         expect(line.trim(), what).toBe(direct);
         const mirrored = name.replace("library/", "");
         await tpullOk([
-          ...["--root", root, "--mirror", `docker.io=${serving.url}`],
+          "--root",
+          root,
+          "--mirror",
+          `docker.io=${serving.url}`,
           mirrored,
         ]);
         const names = JSON.parse(
@@ -218,7 +225,11 @@ describeWithPeers(
               const said = await daemon.docker(["pull", reference]);
               expect(said, what).toContain(`Digest: ${digest}`);
               const id = await daemon.docker([
-                ...["image", "inspect", "--format", "{{.Id}}", reference],
+                "image",
+                "inspect",
+                "--format",
+                "{{.Id}}",
+                reference,
               ]);
               expect(id.trim(), `${what}: ${reference}`).toBe(imageId);
             }
@@ -256,11 +267,16 @@ describeWithPeers(
             const reference = `${serving.host}/${name}`;
             const digest = await digestAt(serving, name, original, kept);
             const said = await podman([
-              ...["pull", "-q", "--tls-verify=false", reference],
+              "pull",
+              "-q",
+              "--tls-verify=false",
+              reference,
             ]);
             expect(`sha256:${said.trim()}`, what).toBe(imageId);
             const inspected = await podman([
-              ...["image", "inspect", "--format"],
+              "image",
+              "inspect",
+              "--format",
               "{{json .RepoDigests}} {{json .HealthCheck}}",
               reference,
             ]);
@@ -285,7 +301,9 @@ describeWithPeers("skopeo and what tpull serves", ["skopeo"], {}, () => {
           const digest = await digestAt(serving, name, original, kept);
           const place = join(await cleanups.tempDir(), "copy");
           await runOk(requirePeer("skopeo"), [
-            ...["copy", "--src-tls-verify=false", "--all"],
+            "copy",
+            "--src-tls-verify=false",
+            "--all",
             `docker://${serving.host}/${name}`,
             `dir:${place}`,
           ]);
@@ -295,7 +313,8 @@ describeWithPeers("skopeo and what tpull serves", ["skopeo"], {}, () => {
           expect(sha256(config)).toBe(imageId);
         }
         const listed = await runOk(requirePeer("skopeo"), [
-          ...["list-tags", "--tls-verify=false"],
+          "list-tags",
+          "--tls-verify=false",
           `docker://${serving.host}/library/plain`,
         ]);
         expect((JSON.parse(listed) as { Tags: string[] }).Tags).toEqual(["1"]);
@@ -309,7 +328,10 @@ describeWithPeers("skopeo and what tpull serves", ["skopeo"], {}, () => {
     const source = `docker://${fromFolder.host}/library/multi:2`;
     const copy = (target: string) =>
       runOk(requirePeer("skopeo"), [
-        ...["copy", "--src-tls-verify=false", source, target],
+        "copy",
+        "--src-tls-verify=false",
+        source,
+        target,
       ]);
     await copy(`oci:${join(place, "tagged")}:2`);
     await copy(`oci-archive:${join(place, "whole.tar")}:quay.io/team/multi:2`);
@@ -352,13 +374,20 @@ describeWithPeers(
         await podman(["tag", reference, "docker.io/library/saved:3"]);
         const saved = join(place, "saved.tar");
         await podman([
-          ...["save", "--format", "oci-archive", "-o", saved],
+          "save",
+          "--format",
+          "oci-archive",
+          "-o",
+          saved,
           "docker.io/library/saved:3",
         ]);
         const serving = cleanups.use(await Serving.start([saved]));
         const root = join(place, "tpull");
         const line = await tpullOk([
-          ...["-q", "--root", root, `${serving.host}/library/saved:3`],
+          "-q",
+          "--root",
+          root,
+          `${serving.host}/library/saved:3`,
         ]);
         expect(line.trim()).toBe(`${serving.host}/library/saved:3`);
       },

@@ -304,7 +304,11 @@ describe("listing referrers", () => {
       };
       const artifactType = String(data).includes(TYPE_A) ? TYPE_A : TYPE_B;
       expect(byDigest.get(digest)).toEqual({
-        ...{ digest, mediaType, size, artifactType, annotations },
+        digest,
+        mediaType,
+        size,
+        artifactType,
+        annotations,
       });
     }
   });

@@ -10,6 +10,8 @@ import { describe, it } from "vitest";
 export type Peer =
   | "apt-get"
   | "busybox"
+  | "containerd"
+  | "ctr"
   | "curl"
   | "docker"
   | "docker-registry"

@@ -5,6 +5,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Containerd } from "../helpers/containerd.js";
 import { startDockerd, type Dockerd } from "../helpers/dockerd.js";
 import {
   imageOf,
@@ -137,6 +138,22 @@ async function digestAt(
   return digest;
 }
 
+/** A folder of hosts.toml files that send all of these registries' images to one server. */
+async function hostsFolder(
+  { url }: Serving,
+  registries: readonly string[],
+): Promise<string> {
+  const folder = await cleanups.tempDir();
+  for (const registry of registries) {
+    await mkdir(join(folder, registry));
+    await writeFile(
+      join(folder, registry, "hosts.toml"),
+      `server = "${url}"\n[host."${url}"]\ncapabilities = ["pull", "resolve"]\n`,
+    );
+  }
+  return folder;
+}
+
 describe("tpull", () => {
   it("pulls the same image from each, through a mirror too", async () => {
     for (const [what, serving, kept] of sources()) {
@@ -171,14 +188,11 @@ describe("tpull", () => {
   });
 
   it("gets each registry's image by hosts.toml and ?ns=", async () => {
-    const hosts = await cleanups.tempDir();
-    for (const host of ["docker.io", "quay.io", "ghcr.io"]) {
-      await mkdir(join(hosts, host));
-      await writeFile(
-        join(hosts, host, "hosts.toml"),
-        `server = "${fromArchive.url}"\n[host."${fromArchive.url}"]\ncapabilities = ["pull", "resolve"]\n`,
-      );
-    }
+    const hosts = await hostsFolder(fromArchive, [
+      "docker.io",
+      "quay.io",
+      "ghcr.io",
+    ]);
     const resolve = (image: string) =>
       tpull(["resolve", "-q", "--hosts-dir", hosts, image]);
     expect((await resolve("plain:1")).stdout.trim()).toBe(
@@ -285,6 +299,46 @@ describeWithPeers(
             const knowsHealth = imageId === plain.config.digest || !kept;
             expect(inspected.includes("/bin/true"), what).toBe(knowsHealth);
           }
+        }
+      },
+      LONG_MS,
+    );
+  },
+);
+
+describeWithPeers(
+  "containerd and what tpull serves",
+  ["containerd", "ctr"],
+  { root: true },
+  () => {
+    it(
+      "gets each registry's image by hosts.toml and ?ns=",
+      async () => {
+        const containerd = cleanups.use(await Containerd.start());
+        for (const [what, serving, kept] of sources()) {
+          const hosts = await hostsFolder(serving, ["docker.io", "quay.io"]);
+          const wanted = [
+            ["docker.io/library/plain:1", plain.manifest.digest],
+            ["docker.io/library/multi:2", index.digest],
+            ...(kept
+              ? [["quay.io/library/plain:1", other.manifest.digest] as const]
+              : []),
+          ] as const;
+          for (const [name, original] of wanted) {
+            const path = name.slice(name.indexOf("/") + 1);
+            const digest = name.startsWith("docker.io/")
+              ? await digestAt(serving, path, original, kept)
+              : original;
+            const pull = ["images", "pull", "--hosts-dir", hosts];
+            await containerd.ctr([...pull, "--snapshotter", "native", name]);
+            const listed = await containerd.ctr([
+              "images",
+              "ls",
+              `name==${name}`,
+            ]);
+            expect(listed, what).toContain(digest);
+          }
+          expect(serving.log).toContain("?ns=docker.io");
         }
       },
       LONG_MS,

@@ -188,6 +188,7 @@ export class LayerRebuilder implements AsyncDisposable {
     length: Math.min(MOST_THREADS, availableParallelism()),
   });
   #streams = 0;
+  #ended = false;
 
   /**
    * The length of a layer's tar in bytes, from its record alone: no file of the
@@ -238,6 +239,9 @@ export class LayerRebuilder implements AsyncDisposable {
 
   /** The thread with the fewest streams. */
   #thread(): Thread {
+    if (this.#ended) {
+      throw new TpullError("WORKER_FAILED", "the rebuilder was ended already");
+    }
     let best: Thread | undefined;
     for (const [at, known] of this.#threads.entries()) {
       if (known === undefined || known.dead) {
@@ -253,6 +257,7 @@ export class LayerRebuilder implements AsyncDisposable {
 
   /** Ends the threads; what is being read fails. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true;
     await Promise.all(this.#threads.map((thread) => thread?.end()));
   }
 }

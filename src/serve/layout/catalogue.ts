@@ -37,8 +37,8 @@ interface Descriptor {
   readonly annotations: Readonly<Record<string, unknown>>;
 }
 
-/** Told of what is left out, and why. */
-export type Complaint = (message: string) => void;
+/** Told of what is left out, and why; or of an image that lacks parts. */
+export type Complaint = (message: string, code?: "SERVE_INCOMPLETE") => void;
 
 /**
  * Reads all of it.
@@ -82,9 +82,27 @@ export async function readCatalogue(
         if (others === undefined) referrers.set(subject, [referrer]);
         else others.push(referrer);
       }
+      if (!isIndexType(mediaType)) await checkParts(digest, json);
       if (depth === 0 || !isIndexType(mediaType)) continue;
       await collect(childrenOf(json, digest), depth - 1);
     }
+  }
+
+  /** A sparse bundle has layers elsewhere: who serves it should know before somebody pulls. */
+  async function checkParts(digest: Digest, json: JsonObject): Promise<void> {
+    const { config, layers } = json;
+    const parts = [config, ...(Array.isArray(layers) ? layers : [])];
+    let absent = 0;
+    for (const part of parts) {
+      const blob = isObject(part) ? part["digest"] : undefined;
+      if (!isDigest(blob)) continue;
+      if ((await files.blob(blob)) === undefined) absent += 1;
+    }
+    if (absent === 0) return;
+    complain(
+      `the image ${digest} in ${files.place} lacks ${absent} of its ${parts.length} blobs: it can be pulled only by who has these already`,
+      "SERVE_INCOMPLETE",
+    );
   }
 
   function childrenOf(json: JsonObject, digest: Digest): Descriptor[] {

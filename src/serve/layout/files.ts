@@ -57,7 +57,7 @@ export function invalidLayout(
   cause?: unknown,
 ): TpullError {
   return new TpullError("LAYOUT_INVALID", `${path} ${what}`, {
-    hint: "An OCI image layout is a directory (or a plain tar of one) with oci-layout, index.json and blobs/; 'tpull bundle' and 'skopeo copy … oci:DIR:TAG' make them.",
+    hint: "An OCI image layout is a directory (or a plain tar of one) with oci-layout, index.json and blobs/; 'tpull bundle' and 'skopeo copy … oci:DIR:TAG' make them. A data root is served with --root.",
     cause,
   });
 }

@@ -12,6 +12,8 @@ import { PIECE_BYTES, piecesOf } from "../piece-cache.js";
 import { readStretch, type Stretch, type StretchReader } from "./files.js";
 
 const SMALL_BYTES = 1024 * 1024;
+/** Files that are remembered; more than these are there only when many came and went. */
+const MOST_KNOWN = 100_000;
 
 export class BlobProofs {
   readonly #known = new Map<string, "proven" | "damaged" | "being checked">();
@@ -41,6 +43,7 @@ export class BlobProofs {
   /** Whether it is what its name says. */
   #judge(key: string, digest: Digest, found: string): boolean {
     const proven = found === digest;
+    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
     this.#known.set(key, proven ? "proven" : "damaged");
     if (!proven) this.#onDamage(digest, found);
     return proven;

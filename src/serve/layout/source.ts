@@ -14,9 +14,19 @@ import type {
 import { mergedContent } from "../merged-content.js";
 import { checkRepositoryName, isRepositoryName } from "../names.js";
 import { Refreshed } from "../refreshed.js";
-import type { NamedRepository, OnServeWarning, Source } from "../source.js";
+import type {
+  NamedRepository,
+  OnServeWarning,
+  ServeWarning,
+  Source,
+} from "../source.js";
 import { LayoutArchive } from "./archive.js";
-import { type Catalogue, readCatalogue, readManifest } from "./catalogue.js";
+import {
+  type Catalogue,
+  type Complaint,
+  readCatalogue,
+  readManifest,
+} from "./catalogue.js";
 import { invalidLayout, type LayoutFiles } from "./files.js";
 import { identityOf, LayoutFolder } from "./folder.js";
 import { BlobProofs } from "./proven-blob.js";
@@ -43,8 +53,11 @@ export async function openLayout(
   place: string,
   options: LayoutSourceOptions = {},
 ): Promise<Source> {
-  const warn = (message: string): void => {
-    options.onWarning?.({ code: "SERVE_SOURCE_DAMAGED", message });
+  const warn = (
+    message: string,
+    code: ServeWarning["code"] = "SERVE_SOURCE_DAMAGED",
+  ): void => {
+    options.onWarning?.({ code, message });
   };
   const proofs = new BlobProofs((digest, found) => {
     warn(
@@ -52,10 +65,10 @@ export async function openLayout(
     );
   });
   const said = new Set<string>();
-  const complain = (message: string): void => {
+  const complain: Complaint = (message, code) => {
     if (said.has(message)) return;
     said.add(message);
-    warn(message);
+    warn(message, code);
   };
   const seen = await Refreshed.begin<Seen>({
     state: () => stateOf(place),
@@ -125,7 +138,7 @@ interface Served {
   readonly files: LayoutFiles;
   readonly catalogue: Catalogue;
   readonly proofs: BlobProofs;
-  readonly complain: (message: string) => void;
+  readonly complain: Complaint;
 }
 
 function repositoriesOf(

@@ -155,3 +155,18 @@ it("shows what is added to the layout", async () => {
     })
     .toEqual(["v", "w"]);
 });
+
+it("says which images lack something", async () => {
+  await rm(fileOf(LAYER));
+  const said: unknown[] = [];
+  const sparse = await openLayout(folder, {
+    onWarning: (warning) => said.push(warning),
+  });
+  expect(said).toEqual([
+    {
+      code: "SERVE_INCOMPLETE",
+      message: expect.stringContaining("lacks 1 of its 2 blobs") as string,
+    },
+  ]);
+  await sparse.close();
+});

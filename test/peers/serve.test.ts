@@ -4,7 +4,9 @@
 // are kept, by image ID everywhere.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { hash } from "bcryptjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { makeAuthority, makeCert } from "../helpers/certificates.js";
 import { Containerd } from "../helpers/containerd.js";
 import { startDockerd, type Dockerd } from "../helpers/dockerd.js";
 import {
@@ -23,7 +25,7 @@ import {
   type LayoutImage,
 } from "../helpers/layout-writer.js";
 import { describeWithPeers, requirePeer } from "../helpers/peers.js";
-import { Cleanups, runOk } from "../helpers/run.js";
+import { Cleanups, run, runOk } from "../helpers/run.js";
 import { Serving } from "../helpers/serving.js";
 import { archive, directory, file, hardlink } from "../helpers/tar-writer.js";
 import { tpull, tpullOk } from "../helpers/tpull-cli.js";
@@ -449,3 +451,86 @@ describeWithPeers(
     );
   },
 );
+
+describe("with TLS and passwords", () => {
+  const authority = makeAuthority("tpull test authority");
+  let serving: Serving;
+  let certificates: string;
+
+  beforeAll(async () => {
+    certificates = await cleanups.tempDir();
+    const { cert, key } = makeCert({
+      name: "127.0.0.1",
+      hosts: ["127.0.0.1"],
+      issuer: authority,
+    });
+    const at = (name: string): string => join(certificates, name);
+    await writeFile(at("ca.crt"), authority.cert);
+    await writeFile(at("server.pem"), cert);
+    await writeFile(at("server.pem.key"), key);
+    await writeFile(at("htpasswd"), `alice:${await hash("s3cret", 5)}\n`);
+    serving = cleanups.use(
+      await Serving.start([
+        "--tls-cert",
+        at("server.pem"),
+        "--tls-key",
+        at("server.pem.key"),
+        "--htpasswd",
+        at("htpasswd"),
+        join(folder, "bundle.tar"),
+      ]),
+    );
+    // What skopeo and podman take as a folder of certificates has nothing else in it.
+    await mkdir(at("trusted"));
+    await writeFile(at("trusted/ca.crt"), authority.cert);
+  });
+
+  it("lets tpull in that has logged in", async () => {
+    const place = await cleanups.tempDir();
+    const reference = `${serving.host}/library/plain:1`;
+    const common = [
+      "--config",
+      place,
+      "--ca-file",
+      join(certificates, "ca.crt"),
+    ];
+    const pull = ["-q", "--root", join(place, "root"), ...common, reference];
+    const refused = await tpull(pull);
+    expect(refused.code).toBe(1);
+    await writeFile(
+      join(place, "config.json"),
+      JSON.stringify({
+        auths: {
+          [serving.host]: {
+            auth: Buffer.from("alice:s3cret").toString("base64"),
+          },
+        },
+      }),
+    );
+    expect((await tpullOk(pull)).trim()).toBe(reference);
+    expect(serving.log).toMatch(/ 127\.0\.0\.1 alice GET /);
+    expect(serving.log).not.toContain("s3cret");
+  });
+
+  describeWithPeers("skopeo, with and without", ["skopeo"], {}, () => {
+    it("is let in with the right password only", async () => {
+      const inspect = (credentials: string) =>
+        run(requirePeer("skopeo"), [
+          "inspect",
+          "--cert-dir",
+          join(certificates, "trusted"),
+          "--creds",
+          credentials,
+          `docker://${serving.host}/library/plain:1`,
+        ]);
+      const right = await inspect("alice:s3cret");
+      expect(right.stderr).toBe("");
+      expect((JSON.parse(right.stdout) as { Digest: string }).Digest).toBe(
+        plain.manifest.digest,
+      );
+      const wrong = await inspect("alice:guess");
+      expect(wrong.code).not.toBe(0);
+      expect(wrong.stderr).toMatch(/unauthorized|authentication required/i);
+    });
+  });
+});

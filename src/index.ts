@@ -34,11 +34,11 @@ export type { HostsOptions } from "./hosts/index.js";
 export { serve } from "./serve/serve.js";
 export type {
   ServedLayout,
-  ServedRepository,
   ServedRoot,
   ServeOptions,
   Serving,
 } from "./serve/serve.js";
+export type { ServedRepository } from "./serve/served.js";
 export type { Exchange } from "./serve/exchange.js";
 export type { ServeWarning } from "./serve/source.js";
 export { EVENT_SCHEMA } from "./events.js";

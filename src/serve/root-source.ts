@@ -6,17 +6,13 @@
  * changes.
  */
 import {
-  digestOf,
   isTpullError,
   openStore,
   parseReference,
   type DiffId,
   type Digest,
-  type ImageId,
-  type LayerRecord,
-  type Store,
+  LayerRebuilder,
 } from "../../store/index.js";
-import { LayerRebuilder } from "../../store/rebuild/rebuilder.js";
 import {
   stateOf,
   surveyed,
@@ -32,13 +28,7 @@ import type {
 } from "./content.js";
 import { Refreshed } from "./refreshed.js";
 import type { NamedRepository, OnServeWarning, Source } from "./source.js";
-import { RebuiltLayers } from "./rebuilt-layers.js";
-
-// docker's own types and not OCI's, because the configs are docker's: some
-// clients leave out of a config what OCI does not know, health checks for one.
-const MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json";
-const CONFIG_TYPE = "application/vnd.docker.container.image.v1+json";
-const LAYER_TYPE = "application/vnd.docker.image.rootfs.diff.tar";
+import { RootImages } from "./root-images.js";
 
 interface Seen {
   readonly repositories: ReadonlyMap<string, readonly NamedRepository[]>;
@@ -60,13 +50,13 @@ export async function openRoot(
     onWarning?.({ code: "SERVE_SOURCE_DAMAGED", message });
   };
   const rebuilder = new LayerRebuilder();
-  const bakery = new Bakery(store, rebuilder, complain);
+  const made = new RootImages(store, rebuilder, complain);
   const seen = await Refreshed.begin<Seen>({
     state: async () => stateOf(store.layout),
     load: async () => {
       const { result, damage } = await surveyed(store, namedImages);
       for (const { message } of damage) complain(message);
-      return { repositories: repositoriesOf(result, bakery) };
+      return { repositories: repositoriesOf(result, made) };
     },
     onFailure: (error) => {
       const { message } = error as Error;
@@ -93,7 +83,7 @@ function namedImages(survey: Survey): [reference: string, StoredImage][] {
 
 function repositoriesOf(
   images: readonly [string, StoredImage][],
-  bakery: Bakery,
+  made: RootImages,
 ): Map<string, NamedRepository[]> {
   const repositories = new Map<string, NamedRepository[]>();
   const tags = new Map<NamedRepository, Map<string, StoredImage>>();
@@ -111,7 +101,7 @@ function repositoriesOf(
     let named = repositories.get(path)?.find((one) => one.host === host);
     if (named === undefined) {
       const tagged = new Map<string, StoredImage>();
-      named = { host, repository: new RootRepository(tagged, bakery) };
+      named = { host, repository: new RootRepository(tagged, made) };
       tags.set(named, tagged);
       const others = repositories.get(path);
       if (others === undefined) repositories.set(path, [named]);
@@ -122,131 +112,13 @@ function repositoriesOf(
   return repositories;
 }
 
-/** Makes what a registry has of what a root has, and remembers it: it never changes. */
-class Bakery {
-  readonly #store: Store;
-  readonly #rebuilder: LayerRebuilder;
-  readonly #layers: RebuiltLayers;
-  readonly #complain: (message: string) => void;
-  /** By chain ID: the same tar may be recorded differently on another parent. */
-  readonly #sizes = new Map<string, Promise<number>>();
-  readonly #manifests = new Map<ImageId, Promise<ServedManifest | undefined>>();
-
-  constructor(
-    store: Store,
-    rebuilder: LayerRebuilder,
-    complain: (message: string) => void,
-  ) {
-    this.#store = store;
-    this.#rebuilder = rebuilder;
-    this.#complain = complain;
-    this.#layers = new RebuiltLayers(rebuilder, ({ diffId }, message) => {
-      complain(`${diffId} cannot be served from ${store.root}: ${message}`);
-    });
-  }
-
-  /** The image's manifest; undefined when a layer's record cannot be read. */
-  manifest(image: StoredImage): Promise<ServedManifest | undefined> {
-    let manifest = this.#manifests.get(image.id);
-    if (manifest === undefined) {
-      manifest = this.#bake(image).then(
-        (baked) => {
-          if (baked === undefined) this.#manifests.delete(image.id);
-          return baked;
-        },
-        (error: unknown) => {
-          this.#manifests.delete(image.id);
-          throw error;
-        },
-      );
-      this.#manifests.set(image.id, manifest);
-    }
-    return manifest;
-  }
-
-  async #bake({
-    id,
-    layers,
-    tags,
-  }: StoredImage): Promise<ServedManifest | undefined> {
-    const config = await this.#store.imageConfig(id);
-    if (config === undefined) return undefined;
-    let sizes: number[];
-    try {
-      sizes = await Promise.all(layers.map((layer) => this.#size(layer)));
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      this.#complain(
-        `${tags[0] ?? id} cannot be served from ${this.#store.root}: ${error.message}`,
-      );
-      return undefined;
-    }
-    const manifest = {
-      schemaVersion: 2,
-      mediaType: MANIFEST_TYPE,
-      config: { mediaType: CONFIG_TYPE, size: config.byteLength, digest: id },
-      layers: layers.map(({ diffId }, at) => ({
-        mediaType: LAYER_TYPE,
-        size: sizes[at],
-        digest: diffId,
-      })),
-    };
-    const bytes = Buffer.from(JSON.stringify(manifest));
-    return { digest: digestOf(bytes), mediaType: MANIFEST_TYPE, bytes };
-  }
-
-  #size(layer: LayerRecord): Promise<number> {
-    const { chainId } = layer;
-    let size = this.#sizes.get(chainId);
-    if (size === undefined) {
-      size = this.#rebuilder.size(this.#store.storedLayer(layer));
-      size.catch(() => this.#sizes.delete(chainId));
-      this.#sizes.set(chainId, size);
-    }
-    return size;
-  }
-
-  async layer(layer: LayerRecord): Promise<ServedBlob | undefined> {
-    let size: number;
-    try {
-      size = await this.#size(layer);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      this.#complain(`${layer.diffId} cannot be served: ${error.message}`);
-      return undefined;
-    }
-    const { chainId, cacheId, diffId } = layer;
-    return this.#layers.blob({
-      key: `${chainId} ${cacheId}`,
-      layer: this.#store.storedLayer(layer),
-      size,
-      diffId,
-    });
-  }
-
-  async config(id: ImageId): Promise<ServedBlob | undefined> {
-    const bytes = await this.#store.imageConfig(id);
-    if (bytes === undefined) return undefined;
-    return {
-      size: bytes.byteLength,
-      open: async function* part(start, end) {
-        yield bytes.subarray(start, end);
-      },
-    };
-  }
-}
-
-function isDamage(error: unknown): error is Error {
-  return isTpullError(error) && error.code === "LAYER_DAMAGED";
-}
-
 class RootRepository implements Repository {
   readonly #tagged: ReadonlyMap<string, StoredImage>;
-  readonly #bakery: Bakery;
+  readonly #made: RootImages;
 
-  constructor(tagged: ReadonlyMap<string, StoredImage>, bakery: Bakery) {
+  constructor(tagged: ReadonlyMap<string, StoredImage>, made: RootImages) {
     this.#tagged = tagged;
-    this.#bakery = bakery;
+    this.#made = made;
   }
 
   async manifest(
@@ -254,10 +126,10 @@ class RootRepository implements Repository {
   ): Promise<ServedManifest | undefined> {
     if ("tag" in reference) {
       const image = this.#tagged.get(reference.tag);
-      return image && (await this.#bakery.manifest(image));
+      return image && (await this.#made.manifest(image));
     }
     for (const image of this.#images()) {
-      const manifest = await this.#bakery.manifest(image);
+      const manifest = await this.#made.manifest(image);
       if (manifest?.digest === reference.digest) return manifest;
     }
     return undefined;
@@ -265,10 +137,10 @@ class RootRepository implements Repository {
 
   async blob(digest: Digest): Promise<ServedBlob | undefined> {
     for (const { id, layers } of this.#images()) {
-      if ((id as string) === digest) return await this.#bakery.config(id);
+      if ((id as string) === digest) return await this.#made.config(id);
       const diffId = digest as string as DiffId;
       const layer = layers.find((one) => one.diffId === diffId);
-      if (layer !== undefined) return await this.#bakery.layer(layer);
+      if (layer !== undefined) return await this.#made.layer(layer);
     }
     return undefined;
   }

@@ -12,17 +12,13 @@ import {
 } from "./listen-address.js";
 import { mergedContent } from "./merged-content.js";
 import { ServeMetrics } from "./metrics.js";
-import { compareNames, isRepositoryName } from "./names.js";
+import { isRepositoryName } from "./names.js";
 import { startMetricsServer } from "./metrics-server.js";
 import { type Passwords, passwordDoor, readHtpasswd } from "./passwords.js";
 import { openRoot } from "./root-source.js";
+import { announce, servedBy, type ServedRepository } from "./served.js";
 import { startRegistryServer } from "./server.js";
-import type {
-  NamedRepository,
-  OnServeWarning,
-  ServeWarning,
-  Source,
-} from "./source.js";
+import type { OnServeWarning, ServeWarning, Source } from "./source.js";
 
 /** An image layout: a folder, or a plain tar archive of one. */
 export interface ServedLayout {
@@ -60,15 +56,6 @@ export interface ServeOptions {
   readonly onRequest?: ((exchange: Exchange) => void) | undefined;
   /** Told of what is doubtful, at the start and later. */
   readonly onWarning?: OnServeWarning | undefined;
-}
-
-/** An image's place at the registry. */
-export interface ServedRepository {
-  /** Where it is pulled from: `library/nginx`. */
-  readonly path: string;
-  /** The registries that it came from, the one first that counts without `?ns=`. */
-  readonly hosts: readonly string[];
-  readonly tags: readonly string[];
 }
 
 /** A registry that runs. */
@@ -121,7 +108,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       steps.push(() => source.close());
       sources.push(source);
     }
-    await announce(sources, options);
+    await announce(sources, onWarning);
     if (signal?.aborted) {
       throw new TpullError("ABORTED", "stopped before it was done");
     }
@@ -215,7 +202,13 @@ async function openSource(
   if (typeof given === "string") {
     return await openLayout(resolve(given), { onWarning });
   }
-  if ("root" in given) return await openRoot(given.root, onWarning);
+  if ("root" in given) {
+    onWarning?.({
+      code: "SERVE_REBUILT",
+      message: `images from ${given.root} are served with uncompressed layers and manifests of their own: pull them by tag, their digests are not those of the registry they came from`,
+    });
+    return await openRoot(given.root, onWarning);
+  }
   const { layout, name } = given;
   if (name === undefined) {
     return await openLayout(resolve(layout), { onWarning });
@@ -243,56 +236,6 @@ function placeOf(name: string): { host: string | undefined; path: string } {
 function hasTag(name: string, host: string): boolean {
   return /[:@]/.test(name.slice(host.length));
 }
-
-/** What should be known of what is served, before somebody pulls it. */
-async function announce(
-  sources: readonly Source[],
-  { sources: given, onWarning }: ServeOptions,
-): Promise<void> {
-  for (const one of given) {
-    if (typeof one === "string" || !("root" in one)) continue;
-    onWarning?.({
-      code: "SERVE_REBUILT",
-      message: `images from ${one.root} are served with uncompressed layers and manifests of their own: pull them by tag, their digests are not those of the registry they came from`,
-    });
-  }
-  const served = await servedBy(sources);
-  if (served.length === 0) {
-    onWarning?.({ code: "SERVE_EMPTY", message: "there is nothing to serve" });
-  }
-  for (const { path, hosts } of served) {
-    const [first, ...others] = hosts;
-    if (others.length === 0) continue;
-    onWarning?.({
-      code: "SERVE_NAME_SHARED",
-      message: `${path} is there from ${hosts.join(" and ")}: ?ns= decides, and without it ${first} counts`,
-    });
-  }
-}
-
-async function servedBy(
-  sources: readonly Source[],
-): Promise<ServedRepository[]> {
-  const served = new Map<string, NamedRepository[]>();
-  for (const source of sources) {
-    for (const [path, named] of await source.repositories()) {
-      served.set(path, [...(served.get(path) ?? []), ...named]);
-    }
-  }
-  const list: ServedRepository[] = [];
-  for (const [path, named] of served) {
-    const hosts = new Set(named.map(({ host }) => host ?? NO_HOST));
-    const tags = new Set<string>();
-    for (const { repository } of named) {
-      for (const tag of await repository.tags()) tags.add(tag);
-    }
-    list.push({ path, hosts: [...hosts], tags: [...tags].sort(compareNames) });
-  }
-  return list.sort((a, b) => compareNames(a.path, b.path));
-}
-
-/** What stands for a host where images name none. */
-const NO_HOST = "(no registry)";
 
 function failureOf(error: unknown): ServeWarning {
   const { code, message } = error as { code?: unknown; message: string };

@@ -1,19 +1,12 @@
 /** Tars of stored layers, given back bit for bit by threads of their own. */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
 import type { DiffId } from "../digest.js";
 import { TpullError } from "../errors.js";
-import { fromWire } from "../ingest/job.js";
 import type { StoredLayer } from "../ingest/tar-split-source.js";
-import type { Answer, Order } from "./messages.js";
+import { RebuildThread } from "./thread.js";
 
 /** More threads than this read no faster: the files come from one disk. */
 const MOST_THREADS = 4;
-const WORKER_LIMITS = {
-  maxOldGenerationSizeMb: 512,
-  maxYoungGenerationSizeMb: 16,
-};
-
 export interface RebuildOptions {
   /** The first byte to give; default 0. */
   readonly start?: number;
@@ -28,83 +21,9 @@ export interface RebuildOptions {
 
 const PIECE_BYTES = 256 * 1024;
 
-type Settle = {
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (error: Error) => void;
-};
-
-class Thread {
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, Settle>();
-  readonly #ended: Promise<void>;
-  #orders = 0;
-  /** Streams that it has open. */
-  streams = 0;
-  dead = false;
-
-  constructor() {
-    this.#worker = new Worker(new URL("./rebuild-worker.js", import.meta.url), {
-      resourceLimits: WORKER_LIMITS,
-    });
-    this.#worker.unref();
-    this.#worker.on("message", (answer: Answer) => {
-      const waiting = this.#waiting.get(answer.id);
-      this.#waiting.delete(answer.id);
-      if (this.#waiting.size === 0) this.#worker.unref();
-      if (answer.error === undefined) waiting?.resolve(answer);
-      else waiting?.reject(fromWire(answer.error));
-    });
-    this.#worker.on("error", (error) => this.#die(error));
-    this.#worker.on("exit", () => this.#die(new Error("it ended")));
-    this.#ended = new Promise((resolve) => {
-      this.#worker.once("exit", () => resolve());
-    });
-  }
-
-  #die(cause: Error): void {
-    this.dead = true;
-    for (const { reject } of this.#waiting.values()) {
-      reject(
-        new TpullError(
-          "WORKER_FAILED",
-          `a thread that rebuilds layers stopped: ${cause.message}`,
-          { cause },
-        ),
-      );
-    }
-    this.#waiting.clear();
-  }
-
-  ask(make: (id: number) => Order): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      if (this.dead) {
-        reject(
-          new TpullError("WORKER_FAILED", "the threads were stopped already"),
-        );
-        return;
-      }
-      const id = ++this.#orders;
-      this.#waiting.set(id, { resolve, reject });
-      this.#worker.ref();
-      this.#worker.postMessage(make(id));
-    });
-  }
-
-  tell(order: Order): void {
-    if (!this.dead) this.#worker.postMessage(order);
-  }
-
-  async end(): Promise<void> {
-    this.tell({ kind: "end" });
-    this.#die(new Error("it was stopped"));
-    this.#worker.ref();
-    await this.#ended;
-  }
-}
-
 /** See {@link LayerRebuilder.cursor}. One read at a time. */
 export class TarCursor {
-  readonly #thread: Thread;
+  readonly #thread: RebuildThread;
   readonly #stream: number;
   readonly #layer: StoredLayer;
   readonly #diffId: DiffId | undefined;
@@ -114,7 +33,7 @@ export class TarCursor {
   position: number;
 
   constructor(
-    thread: Thread,
+    thread: RebuildThread,
     stream: number,
     layer: StoredLayer,
     from: number,
@@ -184,7 +103,7 @@ export class TarCursor {
  * once, each as slowly as its reader likes.
  */
 export class LayerRebuilder implements AsyncDisposable {
-  readonly #threads: (Thread | undefined)[] = Array.from({
+  readonly #threads: (RebuildThread | undefined)[] = Array.from({
     length: Math.min(MOST_THREADS, availableParallelism()),
   });
   #streams = 0;
@@ -238,21 +157,21 @@ export class LayerRebuilder implements AsyncDisposable {
   }
 
   /** The thread with the fewest streams. */
-  #thread(): Thread {
+  #thread(): RebuildThread {
     if (this.#ended) {
       throw new TpullError("WORKER_FAILED", "the rebuilder was ended already");
     }
-    let best: Thread | undefined;
+    let best: RebuildThread | undefined;
     for (const [at, known] of this.#threads.entries()) {
       if (known === undefined || known.dead) {
         if (best !== undefined && best.streams === 0) continue;
-        const thread = new Thread();
+        const thread = new RebuildThread();
         this.#threads[at] = thread;
         return thread;
       }
       if (best === undefined || known.streams < best.streams) best = known;
     }
-    return best as Thread;
+    return best as RebuildThread;
   }
 
   /** Ends the threads; what is being read fails. */

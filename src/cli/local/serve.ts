@@ -4,9 +4,9 @@ import type { Exchange } from "../../serve/exchange.js";
 import {
   serve,
   type ServedLayout,
-  type ServedRepository,
   type ServedRoot,
 } from "../../serve/serve.js";
+import type { ServedRepository } from "../../serve/served.js";
 import type { ServeWarning } from "../../serve/source.js";
 import type { Answer } from "../answers/answer.js";
 import { jsonLine, oneLine } from "../terminal-text.js";

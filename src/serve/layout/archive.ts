@@ -25,14 +25,12 @@ import {
   type Stretch,
 } from "./files.js";
 import { identityOf } from "./folder.js";
+import { ReadAhead } from "./read-ahead.js";
 
 /** More than any archive of images has; a file of headers only would keep us busy. */
 const MAX_MEMBERS = 1_000_000;
 /** What Go's reader accepts. */
 const MAX_EXTENDED_BYTES = 1024 * 1024;
-/** Read ahead for headers: small members follow each other closely. */
-const WINDOW_BYTES = 64 * 1024;
-
 const BLOB = /^blobs\/sha256\/([0-9a-f]{64})$/;
 
 interface Place {
@@ -135,7 +133,7 @@ async function membersOf(
   fileSize: number,
 ): Promise<Map<string, Place>> {
   const members = new Map<string, Place>();
-  const input = new Window(handle);
+  const input = new ReadAhead(handle);
   let extensions: Extensions = {};
   let at = 0;
   for (let count = 0; count < MAX_MEMBERS; count += 1) {
@@ -223,46 +221,4 @@ function notPlainTar(path: string, begin: Buffer): Error {
     path,
     `is compressed with ${compression}: it can only be served from where it lies when it is a plain tar`,
   );
-}
-
-/** Small reads from a file, in larger ones. */
-class Window {
-  readonly #handle: FileHandle;
-  readonly #buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
-  #start = 0;
-  #length = 0;
-
-  constructor(handle: FileHandle) {
-    this.#handle = handle;
-  }
-
-  /** `length` bytes from there, fewer at the end of the file; valid until the next call. */
-  async at(position: number, length: number): Promise<Buffer> {
-    const from = position - this.#start;
-    if (from >= 0 && from + length <= this.#length) {
-      return this.#buffer.subarray(from, from + length);
-    }
-    if (length > WINDOW_BYTES) {
-      const whole = Buffer.allocUnsafe(length);
-      return whole.subarray(0, await this.#fill(whole, position));
-    }
-    this.#length = await this.#fill(this.#buffer, position);
-    this.#start = position;
-    return this.#buffer.subarray(0, Math.min(length, this.#length));
-  }
-
-  async #fill(buffer: Buffer, position: number): Promise<number> {
-    let filled = 0;
-    while (filled < buffer.length) {
-      const { bytesRead } = await this.#handle.read(
-        buffer,
-        filled,
-        buffer.length - filled,
-        position + filled,
-      );
-      if (bytesRead === 0) break;
-      filled += bytesRead;
-    }
-    return filled;
-  }
 }

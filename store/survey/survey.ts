@@ -230,7 +230,11 @@ export async function surveyed<Result>(
 }
 
 /** Changes whenever an image or a layer comes or goes. */
-export function stateOf({ repositories, imagedbContent, layers }: Layout): string {
+export function stateOf({
+  repositories,
+  imagedbContent,
+  layers,
+}: Layout): string {
   return [repositories, imagedbContent, layers]
     .map((path) => {
       try {

@@ -160,6 +160,12 @@ export function moveDirectory(from: string, to: string): void {
   renameSync(from, to);
 }
 
+/** Gives a file that is written and flushed its place, replacing what is there. */
+export async function moveFile(from: string, to: string): Promise<void> {
+  renameSync(from, to);
+  await syncDirectory(dirname(to));
+}
+
 /** Copies a directory of small files, flushed, under a name that must be free. */
 export async function copyFlatDirectory(
   from: string,

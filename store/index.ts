@@ -49,3 +49,10 @@ export {
 export type { Reference } from "./reference/reference.js";
 export { LayerRebuilder, TarCursor } from "./rebuild/rebuilder.js";
 export type { RebuildOptions } from "./rebuild/rebuilder.js";
+export { saveImages } from "./archive/save.js";
+export type { SaveOptions, SaveResult } from "./archive/save.js";
+export type { ByteSink } from "./archive/archive-writer.js";
+export { inflated } from "./archive/inflated.js";
+export type { Compression } from "./ingest/compress.js";
+export { inventory } from "./survey/inventory.js";
+export type { Inventory } from "./survey/inventory.js";

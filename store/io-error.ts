@@ -1,5 +1,6 @@
 import { TpullError } from "./errors.js";
 import { errnoName } from "./native/libc.js";
+import { printable } from "./reference/printable.js";
 
 const FULL = new Set(["ENOSPC", "EDQUOT"]);
 const FORBIDDEN = new Set(["EACCES", "EPERM", "EROFS"]);
@@ -54,6 +55,27 @@ export function ioFailure(
     cause: error,
     details,
   });
+}
+
+/**
+ * The same for a file outside of any data root that a person has asked for.
+ * @returns `DISK_FULL` or `OUTPUT_NOT_WRITABLE`
+ */
+export function outputFailure(error: unknown, path: string): unknown {
+  const errno = errnoOf(error);
+  if (errno === undefined || !(error instanceof Error)) return error;
+  const full = FULL.has(errno);
+  return new TpullError(
+    full ? "DISK_FULL" : "OUTPUT_NOT_WRITABLE",
+    `could not write ${printable(path)}: ${error.message}`,
+    {
+      hint: full
+        ? "Free some space there, or write to another place."
+        : "Name a file in a folder that exists and that you may write to.",
+      cause: error,
+      details: { errno },
+    },
+  );
 }
 
 /** Runs `work` and passes its failures through {@link ioFailure}. */

@@ -14,8 +14,8 @@ import { privilege } from "./privilege.js";
 
 /** What a blob must turn out to be. */
 export interface ExpectedLayer {
-  /** Distribution digest of the blob. */
-  readonly digest: Digest;
+  /** Distribution digest of the blob; undefined where it is not known, and the diff ID decides alone. */
+  readonly digest: Digest | undefined;
   /** Bytes of the blob. */
   readonly size: number;
   /** Of the image's config. */
@@ -76,7 +76,7 @@ export class Stager implements AsyncDisposable {
         { details: { expected: expected.size, actual: blob.bytes } },
       );
     }
-    if (blob.digest !== expected.digest) {
+    if (expected.digest !== undefined && blob.digest !== expected.digest) {
       throw new TpullError(
         "DIGEST_MISMATCH",
         `the registry sent other bytes than asked for: they hash to ${blob.digest}`,
@@ -89,7 +89,7 @@ export class Stager implements AsyncDisposable {
     if (error !== undefined) throw error;
     if (unpacked === undefined)
       throw new Error("unpacked nothing and said nothing");
-    return staged(claim, expected, unpacked, expected.digest);
+    return staged(claim, expected, unpacked, blob.digest);
   }
 
   /** Stages a layer whose tar another stored layer can give back. */

@@ -281,6 +281,7 @@ export async function sweepTemporaries(layout: Layout): Promise<void> {
     [layout.imagedbContent, TEMPORARY_PREFIX],
     [layout.diffIdByDigest, TEMPORARY_PREFIX],
     [layout.v2Metadata, TEMPORARY_PREFIX],
+    [layout.partial, TEMPORARY_PREFIX],
     [layout.layerdbTemporary, TEMPORARY_LAYER_PREFIX],
   ];
   for (const [directory, prefix] of places) {

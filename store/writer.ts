@@ -1,5 +1,8 @@
 /** The steps of a writing session, in the order they are used: claim, commit, note, file, name, end. */
-import { basename } from "node:path";
+import { randomInt } from "node:crypto";
+import { type FileHandle, open } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { TEMPORARY_PREFIX, unmark } from "./atomic.js";
 import { commitGroup } from "./commit.js";
 import { completeSince } from "./complete.js";
 import { type ChainId, type Digest, type ImageId, digestOf } from "./digest.js";
@@ -228,6 +231,19 @@ class Writer implements StoreWriter {
     } catch {
       return undefined; // a pull does without
     }
+  }
+
+  async temporaryFile(): Promise<FileHandle> {
+    return await attempt("make a temporary file", async () => {
+      await this.#session.staging();
+      const path = join(
+        this.#layout.partial,
+        `${TEMPORARY_PREFIX}${randomInt(2 ** 40)}`,
+      );
+      const file = await open(path, "wx+", 0o600);
+      unmark(path); // unless a sweep was faster
+      return file;
+    });
   }
 
   async removePartials(digests: Iterable<Digest>): Promise<void> {

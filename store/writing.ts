@@ -1,4 +1,5 @@
 /** What a writing session offers. */
+import type { FileHandle } from "node:fs/promises";
 import type { WholeLayer } from "./complete.js";
 import type { ChainId, Digest, ImageId } from "./digest.js";
 import type { DistributionEntry } from "./distribution.js";
@@ -52,6 +53,11 @@ export interface StoreWriter extends AsyncDisposable {
    * @returns undefined while somebody else fetches the same blob
    */
   partialBlob(digest: Digest, size: number): PartialBlob | undefined;
+  /**
+   * A file in the data root's filesystem that has no name: it is gone when it
+   * is closed, however the process ends.
+   */
+  temporaryFile(): Promise<FileHandle>;
   /** Removes what is here of blobs that are not wanted any more, unless somebody is fetching them. */
   removePartials(digests: Iterable<Digest>): Promise<void>;
   /**

@@ -1,6 +1,7 @@
 /** What the main thread and the unpack workers say to each other. */
 import type { DiffId, Digest } from "../digest.js";
 import { TpullError, isTpullError } from "../errors.js";
+import type { RebuildOrder, Rebuilt } from "./rebuild.js";
 import type { RingMemory } from "./ring.js";
 import type { StoredLayer } from "./tar-split-source.js";
 import type { UnpackedTree, UnpackTarget } from "./unpack.js";
@@ -10,7 +11,8 @@ import type { UnpackedTree, UnpackTarget } from "./unpack.js";
  * layers enough for all cores. `inflate` and `unpack`: the same work on two
  * threads with a ring of tar bytes between them, best when one layer is what
  * everything waits for. `copy`: the tar comes from a layer that is stored
- * already; the ring only carries the order to stop.
+ * already; the ring only carries the order to stop. `rebuild`: the tar of a
+ * stored layer is written out. `measure`: how long that tar will be.
  */
 export type Job =
   | {
@@ -34,6 +36,12 @@ export type Job =
       readonly stop: RingMemory;
       readonly target: UnpackTarget;
     }
+  | {
+      readonly role: "rebuild";
+      readonly order: RebuildOrder;
+      readonly stop: RingMemory;
+    }
+  | { readonly role: "measure"; readonly layer: StoredLayer }
   /** There is no more work. */
   | { readonly role: "end" };
 
@@ -48,6 +56,9 @@ export interface Answer {
   readonly unpacked?: UnpackedTree;
   /** From the thread that inflates, if that one hashes the tar. */
   readonly diffId?: DiffId;
+  readonly rebuilt?: Rebuilt;
+  /** Bytes of a layer's tar. */
+  readonly tarBytes?: number;
   readonly error?: WireError;
 }
 

@@ -18,7 +18,9 @@ import {
   abortRing,
   createRing,
   resetRing,
+  ringChunks,
 } from "./ring.js";
+import type { RebuildOrder, Rebuilt } from "./rebuild.js";
 import type { StoredLayer } from "./tar-split-source.js";
 import type { Unpacked, UnpackTarget } from "./unpack.js";
 
@@ -201,6 +203,97 @@ export class IngestPool implements AsyncDisposable {
       return unpacked;
     } finally {
       signal?.removeEventListener("abort", stop);
+      this.#give(lane);
+    }
+  }
+
+  /**
+   * Writes out the tar of a stored layer. That it is the right one is for the
+   * caller to see by its diff ID.
+   * @throws TpullError `ABORTED`, `WORKER_FAILED` and as {@link rebuild}
+   */
+  async rebuild(order: RebuildOrder, signal?: AbortSignal): Promise<Rebuilt> {
+    if (signal?.aborted) throw abortedError();
+    const lane = this.#take();
+    resetRing(lane.blob);
+    const stop = (): void => {
+      abortRing(lane.blob);
+      if ("ring" in order.to) abortRing(order.to.ring);
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      const job = { role: "rebuild", order, stop: lane.blob } as const;
+      const { rebuilt, error } = await lane.run(job);
+      if (rebuilt === undefined) throw fromWire(error ?? {});
+      return rebuilt;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      this.#give(lane);
+    }
+  }
+
+  /**
+   * Decompresses on a thread of its own; bytes that are not compressed pass.
+   * @throws TpullError `ABORTED`, `LAYER_INVALID`, `WORKER_FAILED`, and whatever `chunks` throws
+   */
+  async *inflate(
+    chunks: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    if (signal?.aborted) throw abortedError();
+    const lane = this.#take();
+    const tar = this.#takeTarRing();
+    resetRing(lane.blob);
+    const stop = (): void => {
+      abortRing(lane.blob);
+      abortRing(tar);
+    };
+    signal?.addEventListener("abort", stop, { once: true });
+    const answer = settle(lane.run({ role: "inflate", blob: lane.blob, tar }));
+    const options = {} as IngestOptions;
+    let fedError: unknown;
+    const feeding = feed(chunks, new RingWriter(lane.blob), options).catch(
+      (error: unknown) => {
+        if (!isStopped(error)) fedError = error;
+        stop();
+      },
+    );
+    let failure: unknown;
+    try {
+      yield* ringChunks(tar);
+    } catch (error) {
+      failure = error;
+    } finally {
+      stop();
+      signal?.removeEventListener("abort", stop);
+      // The source may hang, and nobody waits for it any more.
+      void this.#giveAfter(feeding, [lane], tar);
+      const { value, error } = await answer;
+      if (failure !== undefined) {
+        // Why the bytes ended is known where they were made.
+        if (signal?.aborted) failure = abortedError();
+        else if (fedError !== undefined) failure = fedError;
+        else if (error !== undefined) failure = error;
+        else if (value?.error) failure = fromWire(value.error);
+      }
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  /**
+   * Bytes of the tar that {@link rebuild} would write.
+   * @throws TpullError `LAYER_DAMAGED`, `WORKER_FAILED`
+   */
+  async measure(layer: StoredLayer): Promise<number> {
+    const lane = this.#take();
+    try {
+      const { tarBytes, error } = await lane.run({
+        role: "measure",
+        layer,
+      });
+      if (tarBytes === undefined) throw fromWire(error ?? {});
+      return tarBytes;
+    } finally {
       this.#give(lane);
     }
   }

@@ -241,6 +241,36 @@ export class RingReader implements ByteSource {
   }
 }
 
+/**
+ * What a worker writes into a ring, for the main thread: read without ever
+ * blocking it. A chunk is valid until the next one is asked for.
+ * @throws ABORTED
+ */
+export async function* ringChunks(
+  memory: RingMemory,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const control = new Int32Array(memory.control);
+  const data = new Uint8Array(memory.data);
+  for (;;) {
+    const seen = Atomics.load(control, FOR_READER);
+    const state = Atomics.load(control, STATE);
+    if ((state & ABORTED) !== 0) throw abortedError();
+    const tail = Atomics.load(control, TAIL);
+    const used = (Atomics.load(control, HEAD) - tail) | 0;
+    if (used > 0) {
+      const at = tail & (data.length - 1);
+      const length = Math.min(used, data.length - at);
+      yield data.subarray(at, at + length);
+      Atomics.add(control, TAIL, length);
+      wake(control, FOR_WRITER);
+      continue;
+    }
+    if ((state & ENDED) !== 0) return;
+    const wait = Atomics.waitAsync(control, FOR_READER, seen);
+    if (wait.async) await wait.value;
+  }
+}
+
 /** The bytes of one source after another; for tests and small inputs. */
 export function sourceOf(chunks: Iterable<Uint8Array>): ByteSource {
   const iterator = chunks[Symbol.iterator]();

@@ -24,7 +24,8 @@ import {
   RingWriter,
   isRingAborted,
 } from "./ring.js";
-import { TarSplitSource } from "./tar-split-source.js";
+import { rebuild } from "./rebuild.js";
+import { type StoredLayer, TarSplitSource } from "./tar-split-source.js";
 import { unpack } from "./unpack.js";
 
 /** Inflated bytes handed on at a time when there is no ring in between. */
@@ -84,6 +85,10 @@ const crc = createCrc64();
 
 async function work(job: Exclude<Job, { role: "end" }>): Promise<Answer> {
   if (job.role === "inflate") return inflate(job);
+  if (job.role === "rebuild") {
+    return { rebuilt: rebuild(job.order, () => isRingAborted(job.stop)) };
+  }
+  if (job.role === "measure") return { tarBytes: measure(job.layer) };
   const checksum = await crc;
   if (job.role === "copy") {
     const source = new TarSplitSource(job.from, () => isRingAborted(job.stop));
@@ -149,6 +154,16 @@ function inflate(job: Extract<Job, { role: "inflate" }>): Answer {
       : afterFailure(meter, error);
   } finally {
     inflater?.close();
+  }
+}
+
+/** Passes over all of a tar, for which no file is opened. */
+function measure(layer: StoredLayer): number {
+  const source = new TarSplitSource(layer, () => false);
+  try {
+    return source.skip(Number.POSITIVE_INFINITY);
+  } finally {
+    source.close();
   }
 }
 

@@ -80,6 +80,45 @@ export const libzstd: () => LibZstd | undefined = optional(
   }),
 );
 
+/** The compressing half of libzstd, since 1.4.0. */
+export interface LibZstdCompressor {
+  ZSTD_createCCtx(): unknown;
+  ZSTD_freeCCtx(context: unknown): number;
+  ZSTD_CCtx_setParameter(
+    context: unknown,
+    parameter: number,
+    value: number,
+  ): number | bigint;
+  ZSTD_compressBound(length: number): number | bigint;
+  ZSTD_compress2(
+    context: unknown,
+    output: Uint8Array,
+    room: number,
+    input: Uint8Array,
+    length: number,
+  ): number | bigint;
+  ZSTD_isError(code: number | bigint): number;
+  ZSTD_getErrorName(code: number | bigint): string;
+}
+
+/** The same for compressing, or `undefined`. */
+export const libzstdCompressor: () => LibZstdCompressor | undefined = optional(
+  "libzstd.so.1",
+  (load) => ({
+    ZSTD_createCCtx: load("void *ZSTD_createCCtx()"),
+    ZSTD_freeCCtx: load("size_t ZSTD_freeCCtx(void *context)"),
+    ZSTD_CCtx_setParameter: load(
+      "size_t ZSTD_CCtx_setParameter(void *context, int parameter, int value)",
+    ),
+    ZSTD_compressBound: load("size_t ZSTD_compressBound(size_t length)"),
+    ZSTD_compress2: load(
+      "size_t ZSTD_compress2(void *context, void *output, size_t room, const void *input, size_t length)",
+    ),
+    ZSTD_isError: load("unsigned int ZSTD_isError(size_t code)"),
+    ZSTD_getErrorName: load("const char *ZSTD_getErrorName(size_t code)"),
+  }),
+);
+
 type Load = (prototype: string) => never;
 
 function optional<Library>(

@@ -63,6 +63,13 @@ export interface PullResult {
   passedOver: PassedOverMirror[];
   /** Which of the platforms that were asked for this is; only when they were several. */
   target?: string;
+  /** Only of an image from an archive: its names there, in familiar form. */
+  loaded?: {
+    /** Those that stand for it now. */
+    names: string[];
+    /** Those that stay with other images. */
+    kept: string[];
+  };
 }
 
 export interface PassedOverMirror {

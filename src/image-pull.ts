@@ -34,7 +34,7 @@ import type { ResolvedImage } from "./resolve-image.js";
 import { layersInUse } from "./stored-image.js";
 import { storedUpToDate } from "./up-to-date.js";
 
-/** One image on its way. */
+/** One image on its way. What is the same for an image from elsewhere is open to those who extend it. */
 export class ImagePull {
   readonly #text: string;
   readonly #about: About;
@@ -84,7 +84,7 @@ export class ImagePull {
     const { digest, imageId, config, layers } = stored;
     this.#emitPulling(digest);
     return {
-      ...this.#names(),
+      ...this.names(),
       digest,
       imageId,
       platform: formatPlatform(config),
@@ -273,7 +273,7 @@ export class ImagePull {
     const imageId = imageIdOf(resolved);
     const before = await store.reference(familiarName(reference));
     const writer = await this.#session.writer();
-    await writer.recordDistribution(await this.#origins(resolved, outcomes));
+    await writer.recordDistribution(await this.origins(resolved, outcomes));
     await writer.putImage({ config, imageId });
     const { tag, digest } = reference;
     await writer.tagImage(imageId, {
@@ -289,7 +289,7 @@ export class ImagePull {
    * is a layer; only a blob that was fetched, now or before, has proved it. A
    * false note would stand in the way of other images that have that blob.
    */
-  async #origins(
+  protected async origins(
     { manifest }: ResolvedImage,
     outcomes: readonly LayerOutcome[],
   ): Promise<DistributionEntry[]> {
@@ -324,7 +324,7 @@ export class ImagePull {
     received.take(this.#received);
     for (const outcome of outcomes) received.take(outcome.received);
     return {
-      ...this.#names(),
+      ...this.names(),
       digest: resolved.digest,
       manifestDigest: resolved.manifestDigest,
       imageId: imageIdOf(resolved),
@@ -352,7 +352,7 @@ export class ImagePull {
     };
   }
 
-  #names(): Pick<
+  protected names(): Pick<
     PullResult,
     "reference" | "target" | "canonicalName" | "familiarName"
   > {

@@ -63,3 +63,16 @@ export type { Reference } from "../store/reference/reference.js";
 export { formatPlatform, hostPlatform, parsePlatform } from "./platform.js";
 export type { Platform } from "./platform.js";
 export { TpullError, isTpullError, openStore } from "../store/index.js";
+export { loadImages } from "./load/load.js";
+export type { LoadOptions, LoadResult } from "./load/load.js";
+export { bundleImages } from "./bundle/bundle.js";
+export type {
+  BundledLayer,
+  BundleImageResult,
+  BundleOptions,
+  BundleResult,
+} from "./bundle/bundle.js";
+export { parseImageList } from "./bundle/image-list.js";
+export type { ListedImage } from "./bundle/image-list.js";
+export { checkArchive } from "./archive/check.js";
+export type { ArchiveCheck, ArchiveFinding } from "./archive/check.js";

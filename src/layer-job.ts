@@ -410,6 +410,11 @@ export class LayerJob {
   async #fetch(claim: LayerClaim): Promise<Staged> {
     const { descriptor, diffId, parent } = this.#source;
     const kept = await this.#open();
+    const { local } = this.#context.client;
+    const digest =
+      local?.namedByDiffId(descriptor.digest) === true
+        ? undefined
+        : descriptor.digest;
     const wide = this.#context.isCritical(this);
     this.#audience.setState("downloading");
     let reportedAt = 0;
@@ -424,7 +429,7 @@ export class LayerJob {
     return this.#context.stager.blob(
       claim,
       kept.chunks(),
-      { digest: descriptor.digest, size: descriptor.size, diffId, parent },
+      { digest, size: descriptor.size, diffId, parent },
       {
         signal: this.#audience.signal,
         wide,
@@ -444,7 +449,8 @@ export class LayerJob {
   async #open(): Promise<KeptBlob> {
     const { digest, size } = this.#source.descriptor;
     const writer = await this.#context.writer();
-    const worth = size >= MIN_KEPT_BYTES;
+    const { local } = this.#context.client;
+    const worth = local === undefined && size >= MIN_KEPT_BYTES;
     const kept = new KeptBlob({
       size,
       partial: worth ? writer.partialBlob(digest, size) : undefined,

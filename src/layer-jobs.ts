@@ -164,7 +164,10 @@ export class LayerJobs {
   }: LayerJob): Promise<LayerRecord | undefined> {
     const outcome = await twin?.outcome.catch(() => undefined);
     if (outcome?.blob === digest) return outcome.record;
-    if ((await this.#store.diffIdOf(digest)) !== diffId) return undefined;
+    const { local } = this.#context.client;
+    const isKnown = (await this.#store.diffIdOf(digest)) === diffId;
+    // Where there is no blob to be had, the copy's own diff ID is the proof.
+    if (!isKnown && local?.lacks(digest) !== true) return undefined;
     if (outcome !== undefined) return outcome.record;
     const [stored] = await this.#store.chainsOf(diffId);
     return stored === undefined ? undefined : this.#store.layer(stored);

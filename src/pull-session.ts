@@ -17,6 +17,7 @@ import { EarlyBlobs } from "./early-blob.js";
 import { LayerJobs } from "./layer-jobs.js";
 import { type Selection, readSelection } from "./items.js";
 import { type RunOptions, RunSession } from "./run-session.js";
+import type { RegistryClient } from "./registry/client.js";
 import { freeSpace } from "./space.js";
 import { SpaceLedger } from "./space-ledger.js";
 import { Leftovers } from "./leftovers.js";
@@ -62,6 +63,7 @@ export class PullSession extends RunSession {
     store: Store,
     options: PullOptions,
     selection: Selection,
+    source?: RegistryClient,
   ) {
     const concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
     if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 64) {
@@ -70,7 +72,7 @@ export class PullSession extends RunSession {
         `concurrency is a whole number from 1 to 64, not ${concurrency}`,
       );
     }
-    super(options);
+    super(options, source);
     this.store = store;
     this.concurrency = concurrency;
     this.selection = selection;
@@ -86,12 +88,18 @@ export class PullSession extends RunSession {
     });
   }
 
-  /** @throws TpullError when the root cannot be written or an option is wrong: before anything is downloaded */
-  static async open(options: PullOptions): Promise<PullSession> {
+  /**
+   * @param source instead of registries
+   * @throws TpullError when the root cannot be written or an option is wrong: before anything is downloaded
+   */
+  static async open(
+    options: PullOptions,
+    source?: RegistryClient,
+  ): Promise<PullSession> {
     const selection = readSelection(options);
     const store = await openStore(options.root ?? defaultRoot());
     const warnings = await store.checkWritable();
-    const session = new PullSession(store, options, selection);
+    const session = new PullSession(store, options, selection, source);
     for (const warning of warnings) session.warn(warning);
     return session;
   }

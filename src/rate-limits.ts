@@ -28,6 +28,7 @@ export class RateLimits {
       tags: (...call) => client.tags(...call),
       prove: (...call) => client.prove(...call),
       close: () => client.close(),
+      ...(client.local === undefined ? {} : { local: client.local }),
     };
   }
 

@@ -24,15 +24,20 @@ export class RunSession implements AsyncDisposable {
   /** Warnings that concern the whole run; each is said once. */
   readonly #warned = new Set<string>();
 
-  /** @throws TpullError `OPTION_INVALID` */
-  constructor(options: RunOptions) {
+  /**
+   * @param source instead of registries
+   * @throws TpullError `OPTION_INVALID`
+   */
+  constructor(options: RunOptions, source?: RegistryClient) {
     this.#onEvent = options.onEvent;
     this.deadline = new Deadline(options.signal, options.timeoutMs);
     this.signal = this.deadline.signal;
-    const client = connect(options, {
-      signal: this.signal,
-      onWarning: (warning) => this.warn(warning),
-    });
+    const client =
+      source ??
+      connect(options, {
+        signal: this.signal,
+        onWarning: (warning) => this.warn(warning),
+      });
     this.client = this.limits.watch(client);
   }
 

@@ -208,6 +208,14 @@ export interface RegistryClient {
     options?: CallOptions,
   ): Promise<Proof>;
 
+  /** There where blobs come from this machine instead of a network: none of them is kept for another time. */
+  readonly local?: {
+    /** Whether a blob is known by the diff ID of its tar only, so that its digest says nothing. */
+    namedByDiffId(digest: Digest): boolean;
+    /** Whether a blob is known to be absent: its layer is in the store, on whatever parent. */
+    lacks(digest: Digest): boolean;
+  };
+
   /** Drops all connections; what is under way ends with `ABORTED`. */
   close(): Promise<void>;
 }

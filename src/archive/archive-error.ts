@@ -1,0 +1,65 @@
+/** What is wrong with an archive of images. */
+import { type DiffId, type Digest, TpullError } from "../../store/index.js";
+
+/** The archive is not what it should be: nothing of it is used. */
+export function invalidArchive(message: string, cause?: unknown): TpullError {
+  return new TpullError("ARCHIVE_INVALID", `the archive ${message}`, {
+    hint: "It is damaged, or not one of images; nothing of it was loaded. Save it again.",
+    cause,
+  });
+}
+
+/**
+ * Something that an image of the archive needs is not in it.
+ * @param elsewhere where it could have been instead
+ */
+export function missingInArchive(
+  what: string,
+  missing: readonly string[],
+  elsewhere?: string,
+): TpullError {
+  const nowhere =
+    elsewhere === undefined
+      ? "is not in the archive"
+      : `is neither in the archive nor in ${elsewhere}`;
+  return new TpullError(
+    "ARCHIVE_INCOMPLETE",
+    `${what} needs what ${nowhere}: ${missing.join(", ")}`,
+    {
+      hint: "Save it again, or load first what it is based on.",
+      details: { missing: [...missing] },
+    },
+  );
+}
+
+export function wrongDigest(expected: Digest, actual: Digest): TpullError {
+  return new TpullError(
+    "DIGEST_MISMATCH",
+    `the archive's blob ${expected} is damaged: its bytes hash to ${actual}`,
+    { details: { expected, actual } },
+  );
+}
+
+export function wrongSize(
+  digest: Digest,
+  expected: number,
+  actual: number,
+): TpullError {
+  return new TpullError(
+    "SIZE_MISMATCH",
+    `the archive's blob ${digest} has ${actual} bytes, its manifest says ${expected}`,
+    { details: { expected, actual } },
+  );
+}
+
+export function wrongDiffId(
+  digest: Digest,
+  expected: DiffId,
+  actual: DiffId,
+): TpullError {
+  return new TpullError(
+    "DIFF_ID_MISMATCH",
+    `the archive's layer ${digest} unpacks to the diff ID ${actual}, its image's config says ${expected}`,
+    { details: { expected, actual } },
+  );
+}

@@ -27,6 +27,7 @@ export type Request =
   | { command: "pull"; images: string[]; flags: Flags }
   | { command: QueryCommand; images: string[]; flags: Flags }
   | { command: LocalCommand; images: string[]; flags: Flags }
+  | { command: "load"; flags: Flags }
   | { command: "completion"; shell: string }
   | { command: "demo"; flags: Flags }
   | { command: "login"; server: string | undefined; flags: Flags }
@@ -233,6 +234,10 @@ function buildRequest(
     case "demo":
       refuseWords(command, words);
       return { command, flags };
+    case "load":
+      refuseTogether(flags);
+      refuseWords(command, words);
+      return { command, flags };
     case "login":
       if (flags["password-stdin"] && flags.username === undefined) {
         throw usageError("--password-stdin needs --username");
@@ -247,6 +252,7 @@ function buildRequest(
     case "manifest":
     case "resolve":
     case "tags":
+    case "bundle":
     case undefined:
       return workRequest(command ?? "pull", words, flags);
     default:

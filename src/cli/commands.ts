@@ -1,7 +1,8 @@
 /** The commands of the command line as data, for `args.ts` and `help.ts`. */
 
 /** The commands that ask registries for images or repositories. */
-export type WorkCommand = "pull" | "plan" | "manifest" | "resolve" | "tags";
+export type WorkCommand =
+  "pull" | "plan" | "manifest" | "resolve" | "tags" | "bundle";
 
 /** Those that store nothing. */
 export type QueryCommand = Exclude<WorkCommand, "pull">;
@@ -18,11 +19,14 @@ export type LocalCommand =
   | "rmi"
   | "prune"
   | "verify"
-  | "serve";
+  | "serve"
+  | "save"
+  | "inventory";
 
 export type CommandName =
   | WorkCommand
   | LocalCommand
+  | "load"
   | "demo"
   | "login"
   | "logout"
@@ -227,11 +231,13 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     usage: [
       "tpull verify [options] [IMAGE...]",
       "tpull verify --repair [options] [IMAGE...]",
+      "tpull verify [options] ARCHIVE...",
     ],
     operands: { noun: "image", least: 0, most: MANY },
     arguments: [LOCAL_IMAGE],
     examples: [
       ["tpull verify --quick", "names, chains and links, no content"],
+      ["tpull verify ./images.tar", "an archive, by itself"],
       ["tpull verify --repair --yes", "after a power cut"],
     ],
     status: {
@@ -262,6 +268,56 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       done: "it was stopped, by Ctrl-C or SIGTERM, and ended in good order",
       failed: "it could not begin",
     },
+  },
+  save: {
+    summary: "save images from a data root as one archive",
+    usage: ["tpull save [options] -o FILE IMAGE..."],
+    operands: IMAGES,
+    arguments: [LOCAL_IMAGE],
+    examples: [
+      ["tpull save -o web.tar nginx:1.27 redis:7", "shared layers once"],
+      ["tpull save --compress zstd nginx | ssh host tpull load", "no file"],
+    ],
+  },
+  load: {
+    summary: "load images from an archive into a data root",
+    usage: ["tpull load [options] [-i FILE|DIR]"],
+    arguments: [
+      [
+        "FILE|DIR",
+        "what docker, podman, skopeo, buildkit, kaniko, crane or ctr saved, compressed or not",
+      ],
+    ],
+    examples: [
+      ["tpull load -i web.tar", "prints docker's lines"],
+      ["docker save nginx | tpull load -q", "from standard input"],
+    ],
+    status: {
+      done: "every image of the archive is in the data root",
+      failed: "an image failed; a damaged archive changes nothing",
+    },
+  },
+  bundle: {
+    summary: "fetch images into an archive to be carried elsewhere",
+    usage: [
+      "tpull bundle [options] -o FILE|DIR IMAGE...",
+      "tpull bundle [options] -o FILE|DIR -f LIST",
+    ],
+    operands: { noun: "image", least: 0, most: MANY },
+    arguments: [IMAGE],
+    examples: [
+      ["tpull bundle -o /mnt/usb/images -f images.txt", "again: the rest"],
+      ["tpull bundle --have there.json -o new.tar web:2", "only new layers"],
+    ],
+    status: {
+      done: "the bundle is complete",
+      failed: "an image failed; the bundle is as it was",
+    },
+  },
+  inventory: {
+    summary: "list the layers of a data root, for tpull bundle --have",
+    usage: ["tpull inventory [options]"],
+    examples: [["tpull inventory >there.json", "where images are to go"]],
   },
   completion: {
     summary: "print a completion script for a shell",
@@ -315,6 +371,8 @@ const MANAGEMENT: Readonly<
     remove: "rmi",
     prune: "prune",
     tag: "tag",
+    save: "save",
+    load: "load",
   },
   system: { df: "df", info: "info" },
 };

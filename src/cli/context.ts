@@ -6,6 +6,7 @@ import type { Environment, User } from "./settings.js";
 import type { SignalSource } from "./signals.js";
 
 type PullModule = Pick<typeof import("../pull.js"), "pullAll">;
+type LoadModule = Pick<typeof import("../load/load.js"), "loadImages">;
 type LoadAnswer = (typeof import("./run-answer.js"))["loadAnswer"];
 type LoginModule = Pick<typeof import("../login.js"), "login" | "logout">;
 type DemoModule = Pick<typeof import("../demo/run.js"), "runDemo">;
@@ -24,6 +25,8 @@ export interface CliContext {
   now(): number;
   /** The code that pulls is loaded when something is to be pulled, not for `--version`. */
   loadPull(): Promise<PullModule>;
+  /** The code that reads archives. */
+  loadLoad(): Promise<LoadModule>;
   loadDemo(): Promise<DemoModule>;
   loadAnswer: LoadAnswer;
   loadLogin(): Promise<LoginModule>;
@@ -40,6 +43,7 @@ export function processContext(): CliContext {
     exit: (status) => process.exit(status),
     now: Date.now,
     loadPull: () => import("../pull.js"),
+    loadLoad: () => import("../load/load.js"),
     loadDemo: () => import("../demo/run.js"),
     loadAnswer: async (command) =>
       (await import("./run-answer.js")).loadAnswer(command),

@@ -49,6 +49,7 @@ async function dispatch(
       return runLogin(request, context);
     }
     case "pull":
+    case "load":
     case "demo": {
       const { runCommand } = await import("./run-command.js");
       return runCommand(request, context);

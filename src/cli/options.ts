@@ -3,6 +3,7 @@
  * `help.ts` prints it.
  */
 import type { MirrorSetting } from "../network-settings.js";
+import type { Compression } from "../../store/ingest/compress.js";
 import type { CommandName } from "./commands.js";
 import {
   readDuration,
@@ -70,6 +71,13 @@ export interface Flags {
   quick?: true;
   repair?: true;
   yes?: true;
+  output?: string;
+  input?: string;
+  compress?: Compression;
+  retag?: true;
+  file?: string;
+  have?: readonly string[];
+  base?: readonly string[];
 }
 
 export type OptionName = keyof Flags;
@@ -107,6 +115,7 @@ const ASKING: readonly CommandName[] = [
   "manifest",
   "resolve",
   "tags",
+  "bundle",
 ];
 
 /** The commands that look at a data root. */
@@ -121,6 +130,9 @@ const LOCAL: readonly CommandName[] = [
   "rmi",
   "prune",
   "verify",
+  "save",
+  "load",
+  "inventory",
 ];
 
 /** The commands that connect to registries. */
@@ -159,6 +171,9 @@ export const OPTIONS: {
       rmi: ROOT_TO_CHANGE,
       prune: ROOT_TO_CHANGE,
       verify: { help: "data root to check" },
+      save: { help: "data root to save from" },
+      load: { help: "data root to load into" },
+      inventory: ROOT_TO_LOOK_AT,
       demo: { default: "a fresh temporary folder" },
     },
   },
@@ -167,8 +182,11 @@ export const OPTIONS: {
     help: "os/arch[/variant] of the image to choose; several with commas between, or all",
     default: "this machine's",
     read: readPlatforms,
-    commands: ["pull", "plan", "manifest", "resolve"],
+    commands: ["pull", "plan", "manifest", "resolve", "load", "bundle"],
     at: {
+      load: {
+        help: "os/arch[/variant] to load of an image that has several; more with commas between, or all",
+      },
       manifest: {
         help: "go down to the manifest for os/arch[/variant]",
         default: "stay at what the name stands for",
@@ -322,6 +340,55 @@ export const OPTIONS: {
     read: readDuration,
     commands: ["serve"],
   },
+  output: {
+    shortAt: { save: "o", bundle: "o" },
+    metavar: "FILE",
+    help: "write the archive here; it is there when it is whole",
+    default: "standard output, unless that is a terminal",
+    commands: ["save", "bundle"],
+    at: {
+      bundle: {
+        help: "write the bundle here: into a directory if it is one or ends in /, else into a tar",
+        default: "",
+      },
+    },
+  },
+  file: {
+    shortAt: { bundle: "f" },
+    metavar: "LIST",
+    help: "take the images of this file, too: one a line, perhaps with a platform behind it, # for comments",
+    commands: ["bundle"],
+  },
+  have: {
+    metavar: "FILE",
+    help: "leave out the layers that this inventory, or older bundle, has",
+    repeatable: true,
+    commands: ["bundle"],
+  },
+  base: {
+    metavar: "IMAGE",
+    help: "leave out the layers of this image",
+    repeatable: true,
+    commands: ["bundle"],
+  },
+  compress: {
+    metavar: "HOW",
+    help: "compress the layers: gzip, zstd, or none as docker does",
+    default: "none",
+    choices: ["none", "gzip", "zstd"],
+    commands: ["save"],
+  },
+  input: {
+    shortAt: { load: "i" },
+    metavar: "FILE|DIR",
+    help: "read this; - is standard input",
+    default: "standard input, unless that is a terminal",
+    commands: ["load"],
+  },
+  retag: {
+    help: "let names of the archive that other images have in the data root go over to those of the archive",
+    commands: ["load"],
+  },
   "all-tags": {
     short: "a",
     help: "every tag of the repository",
@@ -332,7 +399,7 @@ export const OPTIONS: {
     help: "layers in flight at once, 1 to 64",
     default: "one more than cores, 3 to 8",
     range: [1, 64],
-    commands: ["pull", "demo"],
+    commands: ["pull", "demo", "load", "bundle"],
   },
   quiet: {
     short: "q",
@@ -346,9 +413,13 @@ export const OPTIONS: {
       "prune",
       "verify",
       "serve",
+      "load",
+      "bundle",
     ],
     at: {
       serve: { help: "no line for each request" },
+      bundle: { help: "print nothing but failures" },
+      load: { help: "print nothing but what was loaded" },
       images: { help: "print only the IDs" },
       history: { help: "print only the IDs" },
       rmi: { help: "print nothing (but errors)" },
@@ -361,26 +432,32 @@ export const OPTIONS: {
   },
   json: {
     help: "print one JSON document",
-    commands: ["plan", "manifest", "resolve", "tags", ...LOCAL],
+    commands: ["plan", "manifest", "resolve", "tags", "bundle", ...LOCAL],
   },
   progress: {
     metavar: "MODE",
     help: "auto, tty (bars), plain (docker's transcript), json (one event a line), or none (results only)",
     default: "auto: tty on a terminal, plain elsewhere and where $CI is set",
     choices: PROGRESS_MODES,
-    commands: ["pull", "demo", "verify"],
-    at: { verify: { help: "auto, tty, plain, json, or none" } },
+    commands: ["pull", "demo", "verify", "load"],
+    at: {
+      verify: { help: "auto, tty, plain, json, or none" },
+      load: {
+        help: "auto, tty (bars), plain, json (one event a line), or none",
+      },
+    },
   },
   timeout: {
     metavar: "TIME",
     help: "give up after 30s, 10m, 1h, 1h30m; what is stored by then stays",
     read: readDuration,
-    commands: [...ASKING, "verify"],
+    commands: [...ASKING, "verify", "load"],
     at: {
       plan: GIVE_UP,
       manifest: GIVE_UP,
       resolve: GIVE_UP,
       tags: GIVE_UP,
+      bundle: { help: "give up after 30s, 10m, 1h; what was fetched stays" },
       verify: GIVE_UP,
     },
   },

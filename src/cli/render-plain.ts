@@ -50,7 +50,9 @@ export function createPlainRenderer(
         const { result } = event;
         print(
           event,
-          ...(detail === "quiet" ? [nameLine(result)] : resultLines(result)),
+          ...(detail === "quiet" && result.loaded === undefined
+            ? [nameLine(result)]
+            : resultLines(result)),
         );
         blocks.end(itemName(event));
         break;

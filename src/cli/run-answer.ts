@@ -53,7 +53,7 @@ export async function runAnswer(
   };
   let status: number;
   try {
-    const answer = await context.loadAnswer(command);
+    const answer = await context.loadAnswer(answering(command, images));
     status = await answer(answerContext);
   } catch (error) {
     const report = describeError(error);
@@ -77,8 +77,21 @@ export async function runAnswer(
   return 1;
 }
 
+/** An operand that is a path names an archive, where others name an image. */
+function answering(
+  command: AnswerCommand,
+  images: readonly string[],
+): AnswerCommand | "verify-archive" {
+  const isArchive = images.some(
+    (name) => /^\.{0,2}\//.test(name) || /\.(tar|tgz|tar\.\w+)$/.test(name),
+  );
+  return command === "verify" && isArchive ? "verify-archive" : command;
+}
+
 /** Loads the code of one command. */
-export async function loadAnswer(command: AnswerCommand): Promise<Answer> {
+export async function loadAnswer(
+  command: AnswerCommand | "verify-archive",
+): Promise<Answer> {
   switch (command) {
     case "manifest":
       return (await import("./answers/manifest.js")).answerManifest;
@@ -110,5 +123,13 @@ export async function loadAnswer(command: AnswerCommand): Promise<Answer> {
       return (await import("./local/verify.js")).answerVerify;
     case "serve":
       return (await import("./local/serve.js")).answerServe;
+    case "verify-archive":
+      return (await import("./local/verify-archive.js")).answerVerifyArchive;
+    case "bundle":
+      return (await import("./answers/bundle.js")).answerBundle;
+    case "inventory":
+      return (await import("./local/inventory.js")).answerInventory;
+    case "save":
+      return (await import("./local/save.js")).answerSave;
   }
 }

@@ -1,6 +1,7 @@
 /** The commands that pull: options to settings, events to a renderer, outcome to an exit status. */
 import type { OnEvent } from "../events.js";
-import type { Request } from "./args.js";
+import { TpullError } from "../../store/errors.js";
+import { USAGE, type Request } from "./args.js";
 import type { CliContext } from "./context.js";
 import { openOutput, type Output } from "./output.js";
 import type { Flags } from "./options.js";
@@ -14,6 +15,7 @@ import {
 import { recordRun, type RunRecord } from "./run-record.js";
 import {
   choosePresentation,
+  type Presentation,
   queryOptions,
   resolveRoot,
   wantsStack,
@@ -25,7 +27,7 @@ import {
   type StopSwitch,
 } from "./signals.js";
 
-type RunRequest = Extract<Request, { command: "pull" | "demo" }>;
+type RunRequest = Extract<Request, { command: "pull" | "load" | "demo" }>;
 
 /** One run of a command: all that its parts share. */
 interface Run {
@@ -41,7 +43,7 @@ interface Run {
 }
 
 /**
- * Runs `pull` or `demo`.
+ * Runs `pull`, `load` or `demo`.
  * @returns the exit status: 0, 1 when something failed, or 128 + signal
  */
 export async function runCommand(
@@ -57,13 +59,11 @@ export async function runCommand(
     stop.stop("SIGPIPE"),
   );
   const images = request.command === "pull" ? request.images : [];
-  const presentation = choosePresentation(request.flags, context.env, {
-    stdoutIsTTY: context.stdout.isTTY === true,
-    stderrIsTTY: context.stderr.isTTY === true,
-  });
+  const presentation = presentationOf(request, context);
+  const asDocument = request.command === "load" && request.flags.json === true;
   const renderer = await createRenderer(presentation, {
     images: isSeveral(request.flags) ? [] : images,
-    output,
+    output: asDocument ? { ...output, out: () => {} } : output,
     stderr: context.stderr,
     now: context.now,
   });
@@ -81,13 +81,32 @@ export async function runCommand(
   return writeFailed(output) ? 1 : status;
 }
 
+/** What a load says on the way is for those who watch: like docker's, its transcript is its results. */
+function presentationOf(
+  { command, flags }: RunRequest,
+  context: CliContext,
+): Presentation {
+  if (flags.json) return "none";
+  const chosen = choosePresentation(flags, context.env, {
+    stdoutIsTTY: context.stdout.isTTY === true,
+    stderrIsTTY: context.stderr.isTTY === true,
+  });
+  return command === "load" && chosen === "plain" ? "none" : chosen;
+}
+
 async function statusOf(request: RunRequest, run: Run): Promise<number> {
   let status: number;
   try {
-    status =
-      request.command === "pull"
-        ? await pull(request, run)
-        : await demo(request.flags, run);
+    switch (request.command) {
+      case "pull":
+        status = await pull(request, run);
+        break;
+      case "load":
+        status = await load(request.flags, run);
+        break;
+      case "demo":
+        status = await demo(request.flags, run);
+    }
   } catch (error) {
     status = reportRunFailure(error, run);
   } finally {
@@ -131,6 +150,35 @@ async function pull(
     onEvent,
   });
   return failures.length === 0 ? 0 : 1;
+}
+
+async function load(
+  flags: Flags,
+  { context, output, stop, onEvent }: Run,
+): Promise<number> {
+  const { input = "-" } = flags;
+  const stdin = input === "-" ? context.stdin() : undefined;
+  if (stdin?.isTTY === true) {
+    throw new TpullError(
+      USAGE,
+      "no archive: name one with -i, or redirect standard input",
+    );
+  }
+  const { loadImages } = await context.loadLoad();
+  const result = await loadImages(
+    (stdin as AsyncIterable<Uint8Array> | undefined) ?? input,
+    {
+      root: resolveRoot(flags.root, context.env, context.user()),
+      ...given("timeoutMs", flags.timeout),
+      ...given("platform", oneOrList(flags.platform)),
+      ...given("concurrency", flags.concurrency),
+      ...given("retag", flags.retag),
+      signal: stop.signal,
+      onEvent,
+    },
+  );
+  if (flags.json) output.out(`${JSON.stringify(result, null, 2)}\n`);
+  return result.failures.length === 0 ? 0 : 1;
 }
 
 async function demo(

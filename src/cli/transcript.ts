@@ -26,6 +26,7 @@ export function layerLine(
 }
 
 export function resultLines(result: PullResult): string[] {
+  if (result.loaded !== undefined) return loadedLines(result);
   const status =
     result.status === "downloaded"
       ? "Downloaded newer image for"
@@ -38,6 +39,14 @@ export function resultLines(result: PullResult): string[] {
     `Status: ${status} ${oneLine(result.familiarName)}`,
     nameLine(result),
   ];
+}
+
+/** docker's lines for an image from an archive: one for each name, or one with the ID where it has none. */
+function loadedLines({ loaded, imageId }: PullResult): string[] {
+  const names = loaded?.names ?? [];
+  return names.length === 0
+    ? [`Loaded image ID: ${imageId}`]
+    : names.map((name) => oneLine(`Loaded image: ${name}`));
 }
 
 export function nameLine(result: PullResult): string {

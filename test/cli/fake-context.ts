@@ -67,6 +67,7 @@ export function fakes(
       login: parts.login?.login ?? (async () => refuse()),
       logout: parts.login?.logout ?? (async () => refuse()),
     }),
+    loadLoad: refuse,
     loadDemo: async () => ({ runDemo: parts.runDemo ?? refuse() }),
     loadAnswer: parts.loadAnswer ?? refuse,
   };

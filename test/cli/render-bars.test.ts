@@ -21,6 +21,7 @@ function setUp(images: string[], columns = 80, rows = 24) {
       terminal.write(text);
     },
     err: (text: string) => void terminal.write(text),
+    pour: async () => undefined,
     failure: () => undefined,
   };
   terminal.write("$ tpull\n");

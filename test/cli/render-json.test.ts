@@ -7,6 +7,7 @@ function setUp() {
   const output = {
     out: (text: string) => void (seen.out += text),
     err: (text: string) => void (seen.err += text),
+    pour: async () => undefined,
     failure: () => undefined,
   };
   const now = () => Date.UTC(2026, 0, 2, 3, 4, 5, 6);

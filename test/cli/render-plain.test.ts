@@ -16,6 +16,7 @@ function setUp(images: string[], detail: Detail = "plain") {
       seen.err += text;
       seen.both += text;
     },
+    pour: async () => undefined,
     failure: () => undefined,
   };
   const renderer = createPlainRenderer({ images, output }, detail);

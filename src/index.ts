@@ -72,6 +72,7 @@ export type {
   BundleOptions,
   BundleResult,
 } from "./bundle/bundle.js";
+export { checkChecksums, writeChecksums } from "./bundle/checksums.js";
 export { parseImageList } from "./bundle/image-list.js";
 export type { ListedImage } from "./bundle/image-list.js";
 export { checkArchive } from "./archive/check.js";

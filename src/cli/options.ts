@@ -76,6 +76,7 @@ export interface Flags {
   compress?: Compression;
   retag?: true;
   file?: string;
+  checksum?: true;
   have?: readonly string[];
   base?: readonly string[];
 }
@@ -344,13 +345,19 @@ export const OPTIONS: {
     shortAt: { save: "o", bundle: "o" },
     metavar: "FILE",
     help: "write the archive here; it is there when it is whole",
-    default: "standard output, unless that is a terminal",
     commands: ["save", "bundle"],
     at: {
+      save: { default: "standard output, unless that is a terminal" },
       bundle: {
         help: "write the bundle here: into a directory if it is one or ends in /, else into a tar",
-        default: "",
       },
+    },
+  },
+  checksum: {
+    help: "write FILE.SHA256SUMS beside the bundle, as sha256sum does",
+    commands: ["bundle", "verify"],
+    at: {
+      verify: { help: "of an archive: check the SHA256SUMS beside it first" },
     },
   },
   file: {

@@ -28,6 +28,7 @@ import {
   MACHINE,
   type Image,
 } from "../helpers/image-builder.js";
+import { runOk } from "../helpers/run.js";
 import { checkStore } from "../helpers/store/check.js";
 import { namesIn, storedReferences } from "../helpers/store/data-root.js";
 import { spawnTpull, tpull, tpullOk } from "../helpers/tpull-cli.js";
@@ -420,6 +421,32 @@ describe("tpull verify of an archive", () => {
     }
     await writeFile(path, bytes.subarray(0, 4000));
     expect(await tpull(["verify", "--json", path])).toMatchObject({ code: 1 });
+  });
+});
+
+describe("the checksums beside a bundle", () => {
+  it("are those of sha256sum, and checked before the rest", async () => {
+    const registry = await serve();
+    const x = publish(registry, "x:1", one());
+    const folder = await temporaryFolder();
+    for (const name of ["b.tar", "dir/"]) {
+      const place = join(folder, name);
+      const args = ["--plain-http", registry.host, "-o", place, x];
+      await tpullOk(["bundle", "--checksum", ...args]);
+      const sums = join(folder, `${name.replace("/", "")}.SHA256SUMS`);
+      await runOk("sha256sum", ["--strict", "-c", sums], { cwd: folder });
+      expect(await tpullOk(["verify", "--checksum", place])).toContain("sound");
+      const text = await readFile(sums, "utf8");
+      await writeFile(sums, text.replaceAll(/^./gm, "x"));
+      const wrong = await tpull(["verify", "--checksum", place]);
+      expect([wrong.code, wrong.stderr]).toEqual([
+        1,
+        expect.stringContaining("CHECKSUM_MISMATCH"),
+      ]);
+      await rm(sums);
+      const none = await tpull(["verify", "--checksum", place]);
+      expect(none.stderr).toContain("CHECKSUMS_MISSING");
+    }
   });
 });
 

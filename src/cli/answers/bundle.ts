@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { TpullError } from "../../../store/index.js";
 import { printable } from "../../../store/reference/printable.js";
 import { type BundleResult, bundleImages } from "../../bundle/bundle.js";
+import { writeChecksums } from "../../bundle/checksums.js";
 import { type ListedImage, parseImageList } from "../../bundle/image-list.js";
 import { USAGE } from "../args.js";
 import { formatBytes } from "../bars/units.js";
@@ -31,6 +32,7 @@ export const answerBundle: Answer = async ({
     ...(have === undefined ? {} : { have }),
     ...(base === undefined ? {} : { base }),
   });
+  if (flags.checksum && result.failures.length === 0) await writeChecksums(to);
   for (const { error, reference, target } of result.failures) {
     if (!isInterruption(error)) {
       output.err(errorText(error, reference, target));

@@ -1,5 +1,6 @@
 /** `tpull verify BUNDLE` */
 import { checkArchive } from "../../archive/check.js";
+import { checkChecksums } from "../../bundle/checksums.js";
 import { type Answer, jsonDocument } from "../answers/answer.js";
 import { formatBytes } from "../bars/units.js";
 import { oneLine } from "../terminal-text.js";
@@ -12,6 +13,7 @@ export const answerVerifyArchive: Answer = async ({
 }) => {
   const archives = [];
   for (const path of images) {
+    if (flags.checksum) await checkChecksums(path);
     const check = await checkArchive(path, { signal: query.signal });
     archives.push({ path, ...check });
     if (flags.json) continue;

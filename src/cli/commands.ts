@@ -315,7 +315,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     },
   },
   inventory: {
-    summary: "list the layers of a data root, for bundles that leave them out",
+    summary: "list the layers of a data root, for bundles without them",
     usage: ["tpull inventory [options]"],
     examples: [["tpull inventory >there.json", "where images are to go"]],
   },

@@ -71,7 +71,7 @@ export type {
   BundleImageResult,
   BundleOptions,
   BundleResult,
-} from "./bundle/bundle.js";
+} from "./bundle/types.js";
 export { checkChecksums, writeChecksums } from "./bundle/checksums.js";
 export { parseImageList } from "./bundle/image-list.js";
 export type { ListedImage } from "./bundle/image-list.js";

@@ -3,11 +3,9 @@
  * registry's own manifests and blobs. Nothing of it is new until all of it is
  * there; what was fetched by then stays for the next run.
  */
-import { readFile, readdir, rm, stat } from "node:fs/promises";
-import { createReadStream } from "node:fs";
-import { join, resolve } from "node:path";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import pLimit from "p-limit";
-import { ArchiveWriter } from "../../store/archive/archive-writer.js";
 import {
   type DiffId,
   type Digest,
@@ -17,16 +15,12 @@ import {
   hexOf,
   isTpullError,
 } from "../../store/index.js";
-import { isAbsent } from "../../store/io-error.js";
-import { printable } from "../../store/reference/printable.js";
 import {
   type Reference,
   canonicalName,
   parseReference,
 } from "../../store/reference/reference.js";
 import type { ArchiveFiles } from "../archive/files.js";
-import { openArchive } from "../archive/open.js";
-import { temporaryFile } from "../archive/temporary-file.js";
 import type { FailedPull } from "../events.js";
 import { type ImageConfig, parseImageConfig } from "../image-config.js";
 import { inImage, inLayer } from "../image-error.js";
@@ -38,61 +32,19 @@ import { DEFAULT_CONCURRENCY } from "../pull-session.js";
 import type { RegistryClient } from "../registry/client.js";
 import type { Descriptor } from "../registry/manifest.js";
 import { type ResolvedImage, resolveImage } from "../resolve-image.js";
-import { type RunOptions, RunSession } from "../run-session.js";
+import { RunSession } from "../run-session.js";
 import { BlobFolder, writeDocument } from "./blob-folder.js";
-import {
-  BUNDLE_MARK,
-  type BundledImage,
-  bundleDocuments,
-} from "./documents.js";
+import { type BundledImage, bundleDocuments } from "./documents.js";
 import { readHave } from "./have.js";
 import type { ListedImage } from "./image-list.js";
+import { pack } from "./pack.js";
+import { type Place, olderBundle, placeOf } from "./place.js";
+import type {
+  BundleImageResult,
+  BundleOptions,
+  BundleResult,
+} from "./types.js";
 import { type Documents, recorded } from "./recorded.js";
-
-export interface BundleOptions extends RunOptions {
-  /** os/arch[/variant], several, or `all`; the default is this machine's. Not for images that name their own. */
-  platform?: string | readonly string[];
-  /** Blobs in flight, 1 to 64. */
-  concurrency?: number;
-  /** Files that say which layers the other side has: inventories or archives of images. */
-  have?: readonly string[];
-  /** Images whose layers the other side has. */
-  base?: readonly string[];
-}
-
-export interface BundledLayer {
-  digest: Digest;
-  diffId: DiffId;
-  /** Bytes of the blob. */
-  size: number;
-  /** `present`: an earlier run had it. `left-out`: the other side has it. */
-  source: "fetched" | "present" | "left-out";
-}
-
-export interface BundleImageResult {
-  /** As it was asked for. */
-  reference: string;
-  canonicalName: string;
-  /** Digest of what the reference stands for. */
-  digest: Digest;
-  manifestDigest: Digest;
-  imageId: ImageId;
-  platform: string;
-  /** Base first. */
-  layers: BundledLayer[];
-}
-
-export interface BundleResult {
-  images: BundleImageResult[];
-  /** With one the bundle is as it was before. */
-  failures: FailedPull[];
-  /** Bytes of all blobs in the bundle. */
-  bytes: number;
-  /** Bytes that came over the network for layers. */
-  bytesFetched: number;
-  /** Bytes of blobs that the other side has. */
-  bytesLeftOut: number;
-}
 
 /** An image as far as a registry has told of it. */
 interface Found {
@@ -126,50 +78,6 @@ export async function bundleImages(
   } catch (error) {
     throw session.deadline.explain(error, "the bundle");
   }
-}
-
-interface Place {
-  readonly path: string;
-  /** What is there now. */
-  readonly kind: "directory" | "file" | "new-file";
-}
-
-/** @throws TpullError `OUTPUT_EXISTS` for what is there and is no bundle */
-async function placeOf(to: string): Promise<Place> {
-  const path = resolve(to);
-  let isDirectory = to.endsWith("/");
-  let isThere = false;
-  try {
-    isDirectory = (await stat(path)).isDirectory();
-    isThere = true;
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
-  }
-  if (!isDirectory) return { path, kind: isThere ? "file" : "new-file" };
-  if (isThere) await requireBundle(path);
-  return { path, kind: "directory" };
-}
-
-async function requireBundle(path: string): Promise<void> {
-  const names = await readdir(path);
-  const own = names.filter(
-    (name) => name !== ".tpull-parts" && name !== "blobs",
-  );
-  if (own.length === 0) return;
-  try {
-    const text = await readFile(join(path, "index.json"), "utf8");
-    const { annotations } = JSON.parse(text) as {
-      annotations?: Record<string, unknown>;
-    };
-    if (annotations?.[BUNDLE_MARK] !== undefined) return;
-  } catch {
-    // said below
-  }
-  throw new TpullError(
-    "OUTPUT_EXISTS",
-    `${printable(path)} is a directory that tpull has not made`,
-    { hint: "Name an empty one, a new one, or a bundle." },
-  );
 }
 
 class BundleRun {
@@ -491,53 +399,4 @@ function bundled(found: readonly Found[]): BundledImage[] {
       isKeeper,
     };
   });
-}
-
-/** The bundle that a file is now, for the blobs in it. */
-async function olderBundle(
-  path: string,
-  signal: AbortSignal,
-): Promise<ArchiveFiles> {
-  const files = await openArchive(path, {
-    temporaryFile,
-    temporaryFolder: "/",
-    signal,
-  }).catch((error: unknown) => {
-    if (isTpullError(error) && error.code === "ARCHIVE_INVALID")
-      return undefined;
-    throw error;
-  });
-  if (files !== undefined && (await files.size("index.json")) !== undefined) {
-    return files;
-  }
-  await files?.[Symbol.asyncDispose]();
-  throw new TpullError(
-    "OUTPUT_EXISTS",
-    `${printable(path)} is there and is no bundle`,
-    { hint: "Name another file, or remove it." },
-  );
-}
-
-/** Writes the tar: what leads to the rest first, then small blobs, then layers, each in the order of its digest. */
-async function pack(
-  path: string,
-  files: readonly { name: string; bytes: Buffer }[],
-  blobs: ReadonlyMap<Digest, number>,
-  folder: BlobFolder,
-  signal: AbortSignal,
-): Promise<void> {
-  folder.requireRoom([...blobs.values()].reduce((sum, size) => sum + size, 0));
-  await using writer = await ArchiveWriter.toFile(path);
-  for (const { name, bytes } of files) await writer.add(name, bytes);
-  await writer.directory("blobs/");
-  await writer.directory("blobs/sha256/");
-  const sorted = [...blobs].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  for (const [digest, size] of sorted) {
-    if (signal.aborted) throw abortedError();
-    const chunks = createReadStream(folder.blob(digest), {
-      highWaterMark: 1024 * 1024,
-    });
-    await writer.stream(`blobs/sha256/${hexOf(digest)}`, size, chunks);
-  }
-  await writer.finish();
 }

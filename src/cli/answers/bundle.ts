@@ -2,7 +2,8 @@
 import { readFile } from "node:fs/promises";
 import { TpullError } from "../../../store/index.js";
 import { printable } from "../../../store/reference/printable.js";
-import { type BundleResult, bundleImages } from "../../bundle/bundle.js";
+import { bundleImages } from "../../bundle/bundle.js";
+import type { BundleResult } from "../../bundle/types.js";
 import { writeChecksums } from "../../bundle/checksums.js";
 import { type ListedImage, parseImageList } from "../../bundle/image-list.js";
 import { USAGE } from "../args.js";

@@ -1,16 +1,17 @@
 /** Go's text/template with docker's functions, for `--format`. */
-import { TpullError } from "../../../store/errors.js";
+import { isTpullError } from "../../../store/errors.js";
+import { runTemplate } from "./execute.js";
+import { FUNCTIONS, type FunctionTable } from "./functions.js";
+import { parseTemplates, type TemplateSet } from "./parse.js";
+import { formatError } from "./problem.js";
+import { State, type MissingKey } from "./state.js";
+import { fromInterface } from "./truth.js";
 import { fromJson, type GoValue } from "./values.js";
-
-/** Code of the errors that a template's text or its run ends with. */
-export const FORMAT_INVALID: string = "FORMAT_INVALID";
-
-/** What a map gives for a key that it lacks: `<no value>`, the zero of its elements, or an error. */
-export type MissingKey = "default" | "zero" | "error";
 
 /** A template that was read without finding fault. */
 export interface Template {
   readonly text: string;
+  readonly templates: TemplateSet;
 }
 
 /**
@@ -18,7 +19,17 @@ export interface Template {
  * @throws TpullError `FORMAT_INVALID`, with Go's words: `template: :1: …`
  */
 export function parseTemplate(text: string): Template {
-  return { text };
+  const templates = guarded(() =>
+    parseTemplates(text, new Set(FUNCTIONS.keys())),
+  );
+  return { text, templates };
+}
+
+export interface ExecuteOptions {
+  /** What a map gives for a key that it lacks; `<no value>` without. */
+  readonly missingKey?: MissingKey;
+  /** Other functions than docker's, under the same names. */
+  readonly functions?: FunctionTable;
 }
 
 /**
@@ -27,14 +38,15 @@ export function parseTemplate(text: string): Template {
  *   `template: :1:2: executing "" at <.Foo>: can't evaluate field Foo in type image.InspectResponse`
  */
 export function executeTemplate(
-  template: Template,
+  { text, templates }: Template,
   value: GoValue,
-  options: { readonly missingKey?: MissingKey } = {},
+  { missingKey = "default", functions = FUNCTIONS }: ExecuteOptions = {},
 ): string {
-  throw new TpullError(
-    FORMAT_INVALID,
-    `no engine yet for ${template.text} ${value.type.kind} ${options.missingKey}`,
-  );
+  return guarded(() => {
+    const state = new State(text, functions, missingKey);
+    runTemplate(state, templates, fromInterface(value));
+    return state.output();
+  });
 }
 
 /**
@@ -51,10 +63,19 @@ export function inspectLine(
 ): string {
   try {
     return `${executeTemplate(template, value)}\n`;
-  } catch {
-    const raw = executeTemplate(template, fromJson(json), {
-      missingKey: "error",
-    });
-    return `${raw}\n`;
+  } catch (error) {
+    if (!isTpullError(error)) throw error;
+  }
+  const raw = guarded(() => fromJson(json));
+  return `${executeTemplate(template, raw, { missingKey: "error" })}\n`;
+}
+
+/** Data or templates that are nested deeper than the stack bears are refused, too. */
+function guarded<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw formatError("template: nested too deep, or too long");
   }
 }

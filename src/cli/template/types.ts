@@ -124,3 +124,24 @@ export function field(name: string, type: GoType, tag: string = ""): Field {
 export function embedded(name: string, type: GoType): Field {
   return { name, type, jsonName: undefined, omitEmpty: false, embedded: true };
 }
+
+/** A type as Go's `%T` and error messages name it. */
+export function typeName(type: GoType): string {
+  if (type.name !== undefined) return type.name;
+  switch (type.kind) {
+    case "slice":
+      return `[]${typeName(type.element)}`;
+    case "map":
+      return `map[${typeName(type.key)}]${typeName(type.element)}`;
+    case "pointer":
+      return `*${typeName(type.element)}`;
+    case "interface":
+      return "interface {}";
+    case "struct":
+      return type.fields.length === 0
+        ? "struct {}"
+        : `struct { ${type.fields.map((each) => `${each.name} ${typeName(each.type)}`).join("; ")} }`;
+    default:
+      return type.kind;
+  }
+}

@@ -1,0 +1,22 @@
+/** What ends the reading or the run of a template. */
+import { TpullError } from "../../../store/errors.js";
+
+/** Code of the errors that a template's text or its run ends with. */
+export const FORMAT_INVALID: string = "FORMAT_INVALID";
+
+const HINT =
+  "A format is a Go template: {{.Field}}, {{json .}}, {{range .List}}…{{end}}; see 'tpull help COMMAND' for its fields.";
+
+/** @param message in Go's words, so that it can be looked up */
+export function formatError(message: string): TpullError {
+  return new TpullError(FORMAT_INVALID, message, { hint: HINT });
+}
+
+/** Why a function or a method gave no result; who called it says where. */
+export class CallProblem extends Error {}
+
+/** Nesting of templates, parentheses and values that no format for people comes near. */
+export const DEEPEST = 1000;
+
+/** Characters that a text in a template, and all of its output, may have. */
+export const LONGEST_TEXT: number = 2 ** 26;

@@ -15,13 +15,14 @@ import {
   type Pointed,
 } from "./nodes.js";
 import { mapOf } from "./parts.js";
-import { pointed } from "./print.js";
+import { formatValue, pointed } from "./print.js";
 import { CallProblem } from "./problem.js";
 import { quoted } from "./quote.js";
 import type { State } from "./state.js";
 import { fromInterface, indirect, isTrue } from "./truth.js";
 import { BOOL, FLOAT64, INT, STRING, typeName, type GoType } from "./types.js";
 import { zeroOf, type GoValue } from "./values.js";
+import { NO_FLAGS } from "./verbs.js";
 
 /** A value; undefined is none, as of a key that a map lacks. */
 type Value = GoValue | undefined;
@@ -250,6 +251,14 @@ function evaluateCall(
   }
   if (handed !== undefined) {
     values.push(fitted(state, handed.value, parameterAt(args.length)));
+  }
+  if (called.wantsSource) {
+    const [first] = args;
+    const source =
+      first === undefined
+        ? formatValue(handed?.value, "s", NO_FLAGS)
+        : sourceOf(first);
+    values.unshift({ type: STRING, data: source });
   }
   try {
     return called.call(...values);

@@ -20,18 +20,6 @@ export function scientific(value: number, digits: number): string {
   return signOf(value) + withExponent(text.padEnd(digits + 1, "0"), exponent);
 }
 
-/** `%e` with as many digits as tell the value from its neighbours. */
-export function shortestScientific(value: number): string {
-  const { digits, exponent } = shortestDigits(value);
-  return signOf(value) + withExponent(digits, exponent);
-}
-
-/** `%f` with as many digits as tell the value from its neighbours. */
-export function shortestFixed(value: number): string {
-  const { digits, exponent } = shortestDigits(value);
-  return signOf(value) + placed(digits, exponent);
-}
-
 /**
  * `%g`: like `%e` for large and small exponents, else like `%f`.
  * @param precision significant digits; undefined for the shortest text
@@ -60,6 +48,73 @@ function limitOf(wanted: number, digits: string, exponent: number): number {
   return wanted > digits.length && digits.length >= exponent + 1
     ? digits.length
     : wanted;
+}
+
+/** `%x`: hexadecimal digits and a power of two; as many behind the point as are needed, or so many. */
+export function hexadecimal(value: number, digits?: number): string {
+  let { mantissa, exponent } = binary(value);
+  const kept = digits ?? 13;
+  if (kept < 13) {
+    const unit = 16n ** BigInt(13 - kept);
+    mantissa = roundedQuotient(mantissa, unit) * unit;
+    if (mantissa >> 53n !== 0n) exponent += 1;
+    if (mantissa >> 53n !== 0n) mantissa >>= 1n;
+  }
+  const all = (mantissa & (2n ** 52n - 1n)).toString(16).padStart(13, "0");
+  const behind =
+    digits === undefined
+      ? all.replace(/0+$/, "")
+      : all.slice(0, digits).padEnd(digits, "0");
+  const power = value === 0 ? 0 : exponent + 52;
+  const size = String(Math.abs(power)).padStart(2, "0");
+  const fraction = behind === "" ? "" : `.${behind}`;
+  return `${signOf(value)}0x${mantissa >> 52n}${fraction}p${power < 0 ? "-" : "+"}${size}`;
+}
+
+/** `%b`: a whole number and a power of two, as the value is stored. */
+export function stored(value: number): string {
+  const size = Math.abs(value);
+  const { mantissa, exponent } = binary(value);
+  // Numbers next to zero are stored with fewer digits.
+  const shift = size === 0 ? 0 : Math.max(0, -1074 - exponent);
+  const power = size === 0 ? -1074 : exponent + shift;
+  return `${signOf(value)}${mantissa >> BigInt(shift)}p${power < 0 ? "" : "+"}${power}`;
+}
+
+/** The size of a value as 53 binary digits, the first of which is 1, and a power of two. */
+function binary(value: number): { mantissa: bigint; exponent: number } {
+  if (value === 0) return { mantissa: 0n, exponent: 0 };
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, Math.abs(value));
+  const bits = view.getBigUint64(0);
+  const field = Number(bits >> 52n);
+  let mantissa = bits & (2n ** 52n - 1n);
+  if (field > 0)
+    return { mantissa: mantissa | (1n << 52n), exponent: field - 1075 };
+  let exponent = -1074;
+  while (mantissa >> 52n === 0n) {
+    mantissa <<= 1n;
+    exponent -= 1;
+  }
+  return { mantissa, exponent };
+}
+
+/**
+ * `#`: with a point even where no digit follows it, and for `%g` with the zeros
+ * at the end.
+ * @param digits significant digits to show at least
+ */
+export function withPoint(text: string, digits: number): string {
+  const [, number = "", tail = ""] =
+    /^(.*?)((?:[eE][+-]|[pP]).*)?$/.exec(text) ?? [];
+  const significant = number
+    .replace(/^-/, "")
+    .replace(".", "")
+    .replace(/^0+/, "");
+  const isZero = /^-?0$/.test(number);
+  const missing = digits - significant.length - (isZero ? 1 : 0);
+  const point = number.includes(".") ? "" : ".";
+  return `${number}${point}${"0".repeat(Math.max(0, missing))}${tail}`;
 }
 
 function signOf(value: number): string {

@@ -1,14 +1,13 @@
 /** The functions of Go's text/template and of docker's templates. */
 import { jsonText } from "./json.js";
 import { elementOf, lengthOf, sliceBetween } from "./parts.js";
-import { formatValue, sprint, sprintln } from "./print.js";
+import { sprint, sprintln } from "./print.js";
 import { sprintf } from "./printf.js";
 import { CallProblem, LONGEST_TEXT } from "./problem.js";
 import { isPrintable } from "./quote.js";
 import { equalsAny, fromInterface, indirect, isLess, isTrue } from "./truth.js";
 import { ANY, INT, sliceOf, STRING, typeName, type GoType } from "./types.js";
 import { bool, string, strings, type GoValue } from "./values.js";
-import { NO_FLAGS } from "./verbs.js";
 
 /** What a function takes as it is, nil included, whatever its type. */
 export const ANYTHING = "anything";
@@ -21,6 +20,8 @@ export interface TemplateFunction {
   readonly more?: Parameter;
   /** Whether arguments are only looked at until one decides. */
   readonly decides?: "and" | "or";
+  /** Whether the source of its first argument goes before the arguments. */
+  readonly wantsSource?: true;
   /** @throws CallProblem */
   readonly call: (...args: Argument[]) => Argument;
 }
@@ -49,7 +50,12 @@ const BUILTINS: Readonly<Record<string, TemplateFunction>> = {
   },
   index: { parameters: [ANYTHING], more: ANYTHING, call: elementOf },
   slice: { parameters: [ANYTHING], more: ANYTHING, call: sliceBetween },
-  call: { parameters: [ANYTHING], more: ANYTHING, call: refuseCall },
+  call: {
+    parameters: [ANYTHING],
+    more: ANYTHING,
+    wantsSource: true,
+    call: refuseCall,
+  },
   print: { parameters: [], more: ANY, call: (...args) => string(sprint(args)) },
   println: {
     parameters: [],
@@ -137,11 +143,11 @@ function textOf(value: Argument): string {
 }
 
 /** Nothing that a template can get hold of is a function. */
-function refuseCall(value: Argument): never {
+function refuseCall(source: Argument, value: Argument): never {
   const inside = fromInterface(value);
   if (inside === undefined) throw new CallProblem("call of nil");
   throw new CallProblem(
-    `non-function ${formatValue(inside, "v", NO_FLAGS)} of type ${typeName(inside.type)}`,
+    `non-function ${textOf(source)} of type ${typeName(inside.type)}`,
   );
 }
 

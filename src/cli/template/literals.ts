@@ -131,6 +131,9 @@ export function numberNode(text: string, at: number): NumberNode {
   if (float === undefined) {
     throw new LiteralProblem(`illegal number syntax: ${quoted(text)}`);
   }
+  if (!/[.eEpP]/.test(text)) {
+    throw new LiteralProblem(`integer overflow: ${quoted(text)}`);
+  }
   const exact = Number.isInteger(float) ? BigInt(float) : undefined;
   return {
     kind: "number",

@@ -88,7 +88,7 @@ export function sliceBetween(item: Operand, ...indexes: Operand[]): GoValue {
     kind === "string" ? Buffer.from(value.data as string) : undefined;
   const list = bytes === undefined ? listOf(value) : [];
   const length = bytes?.length ?? list.length;
-  const places = indexes.map((index) => position(fromInterface(index), length));
+  const places = indexes.map((index) => position(index, length));
   const [from = 0, to = length, most = length] = places;
   if (from > to) {
     throw new CallProblem(`invalid slice index: ${from} > ${to}`);

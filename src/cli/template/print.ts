@@ -22,7 +22,8 @@ const SOME_ADDRESS = 0xc000000000n;
 export function sprint(values: readonly Printed[]): string {
   let text = "";
   let afterText = true;
-  for (const value of values) {
+  for (const each of values) {
+    const value = each?.type.kind === "interface" ? held(each.data) : each;
     const isText = value?.type.kind === "string";
     if (!isText && !afterText) text += " ";
     text += formatValue(value, "v", NO_FLAGS);

@@ -1,10 +1,11 @@
 /** Go's printf: a format with verbs, and the values for them. */
 import { formatValue, type Printed } from "./print.js";
+import { fromInterface } from "./truth.js";
 import { formatError, LONGEST_TEXT } from "./problem.js";
 import { typeName } from "./types.js";
 import { NO_FLAGS, type Flags } from "./verbs.js";
 
-/** Larger widths and precisions are none to Go. */
+/** Larger widths and precisions are none to Go, but for one digit more in a format. */
 const LARGEST_NUMBER = 1_000_000;
 
 /** What `printf` makes of a format; a verb and a value that do not fit show in the text as in Go. */
@@ -28,7 +29,7 @@ class Formatter {
 
   constructor(format: string, values: readonly Printed[]) {
     this.#format = format;
-    this.#values = values;
+    this.#values = values.map(fromInterface);
   }
 
   run(): string {
@@ -121,7 +122,7 @@ class Formatter {
     if (digits === "") return undefined;
     if (this.#afterNumber) this.#goodNumber = false;
     const number = Number(digits);
-    if (number <= LARGEST_NUMBER) return number;
+    if (number / 10 < LARGEST_NUMBER + 1) return number;
     // Go gives up on the whole format then.
     this.#at = this.#format.length;
     return undefined;

@@ -125,14 +125,13 @@ function* actionTokens(
       yield { ...token("error", at, at), text: read.fault };
       return -1;
     }
-    yield token(read.kind, at, read.end);
     if (read.kind === "(") depth += 1;
     if (read.kind === ")") depth -= 1;
     if (depth < 0) {
-      const fault = `unexpected right paren ${unicodeName(")")}`;
-      yield { ...token("error", at, at), text: fault };
+      yield { ...token("error", at, at), text: "unexpected right paren" };
       return -1;
     }
+    yield token(read.kind, at, read.end);
     at = read.end;
   }
 }

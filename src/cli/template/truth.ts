@@ -75,11 +75,6 @@ const INCOMPATIBLE = "incompatible types for comparison";
 /** `eq`: whether the first is equal to any of the others. */
 export function equalsAny(first: Operand, others: readonly Operand[]): boolean {
   const left = fromInterface(first);
-  if (left !== undefined && !isComparable(left.type)) {
-    throw new CallProblem(
-      `non-comparable type ${formatValue(left, "v", NO_FLAGS)}: ${typeName(left.type)}`,
-    );
-  }
   if (others.length === 0) {
     throw new CallProblem("missing argument for comparison");
   }
@@ -109,15 +104,13 @@ function equals(left: Operand, right: Operand): boolean {
   }
   if (isNil(left) || isNil(right)) return isNil(left) === isNil(right);
   if (!isComparable(right.type)) {
-    throw new CallProblem(
-      `non-comparable type ${formatValue(right, "v", NO_FLAGS)}: ${typeName(right.type)}`,
-    );
+    throw new CallProblem(`non-comparable type ${shown(right)}`);
   }
   return left.data === right.data;
 }
 
 function shown(value: GoValue): string {
-  return `${formatValue(value, "v", NO_FLAGS)}: ${typeName(value.type)}`;
+  return `${formatValue(value, "s", NO_FLAGS)}: ${typeName(value.type)}`;
 }
 
 function isNil(value: Operand): boolean {

@@ -1,6 +1,12 @@
 /** The verbs of Go's printf for simple values: texts, numbers, truth. */
-import { fixedDecimal, general, scientific } from "./floats.js";
-import { formatError } from "./problem.js";
+import {
+  fixedDecimal,
+  general,
+  hexadecimal,
+  scientific,
+  stored,
+  withPoint,
+} from "./floats.js";
 import { backquoted, quoted, quotedCharacter, unicodeName } from "./quote.js";
 
 /** What stands between `%` and the verb. */
@@ -173,13 +179,14 @@ function basePrefix(
   verb: string,
   flags: Flags,
 ): string {
-  if (verb === "O") return "0o";
+  const octal = flags.sharp && !digits.startsWith("0") ? "0" : "";
+  if (verb === "O") return `0o${octal}`;
   if (!flags.sharp) return "";
   switch (base) {
     case 2:
       return "0b";
     case 8:
-      return digits.startsWith("0") ? "" : "0";
+      return octal;
     case 16:
       return verb === "X" ? "0X" : "0x";
     default:
@@ -208,12 +215,17 @@ export function formatFloat(
 }
 
 function floatText(value: number, verb: string, flags: Flags): Formatted {
-  const { precision } = flags;
-  if ("bxX".includes(verb) || (flags.sharp && "eEfFgG".includes(verb))) {
-    throw formatError(
-      `printf: %${flags.sharp ? "#" : ""}${verb} of a float is not supported`,
-    );
-  }
+  const text = floatDigits(value, verb, flags.precision);
+  if (text === undefined || !flags.sharp || verb === "b") return text;
+  const shown = "vgGx".includes(verb) ? (flags.precision ?? 6) : 0;
+  return withPoint(text, shown);
+}
+
+function floatDigits(
+  value: number,
+  verb: string,
+  precision: number | undefined,
+): Formatted {
   switch (verb) {
     case "v":
     case "g":
@@ -227,6 +239,12 @@ function floatText(value: number, verb: string, flags: Flags): Formatted {
     case "f":
     case "F":
       return fixedDecimal(value, precision ?? 6);
+    case "x":
+      return hexadecimal(value, precision);
+    case "X":
+      return hexadecimal(value, precision).toUpperCase();
+    case "b":
+      return stored(value);
     default:
       return undefined;
   }

@@ -1,7 +1,7 @@
 /** Go's text/template with docker's functions, for `--format`. */
 import { isTpullError } from "../../../store/errors.js";
 import { runTemplate } from "./execute.js";
-import { FUNCTIONS, type FunctionTable } from "./functions.js";
+import { FUNCTIONS, HEADER_FUNCTIONS } from "./functions.js";
 import { parseTemplates, type TemplateSet } from "./parse.js";
 import { formatError } from "./problem.js";
 import { State, type MissingKey } from "./state.js";
@@ -28,8 +28,6 @@ export function parseTemplate(text: string): Template {
 export interface ExecuteOptions {
   /** What a map gives for a key that it lacks; `<no value>` without. */
   readonly missingKey?: MissingKey;
-  /** Other functions than docker's, under the same names. */
-  readonly functions?: FunctionTable;
 }
 
 /**
@@ -40,13 +38,31 @@ export interface ExecuteOptions {
 export function executeTemplate(
   { text, templates }: Template,
   value: GoValue,
-  { missingKey = "default", functions = FUNCTIONS }: ExecuteOptions = {},
+  { missingKey = "default" }: ExecuteOptions = {},
 ): string {
   return guarded(() => {
-    const state = new State(text, functions, missingKey);
+    const state = new State(text, FUNCTIONS, missingKey);
     runTemplate(state, templates, fromInterface(value));
     return state.output();
   });
+}
+
+/**
+ * The line above a table whose rows the template makes: it runs on the headers,
+ * which most functions leave as they are. What of it fails is left out, as the
+ * rows have run without fault by then.
+ */
+export function executeHeader(
+  { text, templates }: Template,
+  headers: GoValue,
+): string {
+  const state = new State(text, HEADER_FUNCTIONS, "default");
+  try {
+    guarded(() => runTemplate(state, templates, headers));
+  } catch (error) {
+    if (!isTpullError(error)) throw error;
+  }
+  return state.output();
 }
 
 /**

@@ -56,7 +56,8 @@ export function isInterruption(error: ErrorReport): boolean {
 
 /** Status of a run that ended with this error: 2 if the command line is to blame, else 1. */
 export function exitStatus(error: ErrorReport): number {
-  return USAGE_CODES.has(error.code) ? 2 : 1;
+  const isUnreadable = error.details?.["unreadable"] === true;
+  return USAGE_CODES.has(error.code) || isUnreadable ? 2 : 1;
 }
 
 /**

@@ -60,8 +60,11 @@ export function formatRows(listing: Listing, format?: string): string {
 }
 
 function unescaped(format: string): string {
+  let [start, end] = [0, format.length];
+  while (format[start] === " ") start += 1;
+  while (end > start && format[end - 1] === " ") end -= 1;
   return format
-    .replace(/^ +| +$/g, "")
+    .slice(start, end)
     .replaceAll(/\\[tn]/g, (each) => (each === "\\t" ? "\t" : "\n"));
 }
 

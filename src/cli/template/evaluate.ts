@@ -1,4 +1,5 @@
 /** The value of a pipeline: fields, functions, and what is handed from one to the next. */
+import { constant, fitted, literal, nilArgument } from "./arguments.js";
 import { fieldOf, hasField } from "./fields.js";
 import {
   ANYTHING,
@@ -9,18 +10,17 @@ import {
 import {
   sourceOf,
   type Command,
-  type NumberNode,
   type Operand,
   type Pipeline,
   type Pointed,
 } from "./nodes.js";
 import { mapOf } from "./parts.js";
-import { formatValue, pointed } from "./print.js";
+import { formatValue } from "./print.js";
 import { CallProblem } from "./problem.js";
 import { quoted } from "./quote.js";
 import type { State } from "./state.js";
 import { fromInterface, indirect, isTrue } from "./truth.js";
-import { BOOL, FLOAT64, INT, STRING, typeName, type GoType } from "./types.js";
+import { STRING, typeName } from "./types.js";
 import { zeroOf, type GoValue } from "./values.js";
 import { NO_FLAGS } from "./verbs.js";
 
@@ -78,25 +78,6 @@ function evaluateCommand(
       if (first.kind === "dot") return dot;
       if (first.kind === "nil") return state.fail("nil is not a command");
       return constant(state, first);
-  }
-}
-
-type Constant = Extract<Operand, { kind: "bool" | "number" | "string" }>;
-
-/** A literal where nothing says of which type it should be. */
-function constant(state: State, node: Constant): GoValue {
-  state.at(node);
-  switch (node.kind) {
-    case "bool":
-      return { type: BOOL, data: node.value };
-    case "string":
-      return { type: STRING, data: node.value };
-    case "number":
-      if (node.looksFloat && node.float !== undefined) {
-        return { type: FLOAT64, data: node.float };
-      }
-      if (node.int !== undefined) return { type: INT, data: node.int };
-      return state.fail(`${node.text} overflows int`);
   }
 }
 
@@ -192,12 +173,12 @@ function evaluateField(
 }
 
 /** Runs what may complain, and says where the template was then. */
-function attempt<T>(state: State, run: () => T, about = ""): T {
+function attempt<T>(state: State, run: () => T): T {
   try {
     return run();
   } catch (error) {
     if (!(error instanceof CallProblem)) throw error;
-    return state.fail(about + error.message);
+    return state.fail(error.message);
   }
 }
 
@@ -281,11 +262,7 @@ function evaluateArgument(
     case "dot":
       return fitted(state, dot, parameter);
     case "nil":
-      if (parameter === undefined || !canBeNil(parameter)) {
-        const wanted = parameter === undefined ? "<nil>" : nameOf(parameter);
-        return state.fail(`cannot assign nil to ${wanted}`);
-      }
-      return zeroArgument(parameter);
+      return nilArgument(state, parameter);
     case "field":
     case "variable":
     case "chain": {
@@ -301,118 +278,4 @@ function evaluateArgument(
     default:
       return literal(state, node, parameter);
   }
-}
-
-/** A literal as an argument: it takes on the type that is wanted. */
-function literal(
-  state: State,
-  node: Constant,
-  parameter: Parameter | undefined,
-): GoValue {
-  if (
-    parameter === undefined ||
-    parameter === ANYTHING ||
-    parameter.kind === "interface"
-  ) {
-    return constant(state, node);
-  }
-  const found = sourceOf(node);
-  switch (parameter.kind) {
-    case "bool":
-      if (node.kind === "bool") return { type: parameter, data: node.value };
-      return state.fail(`expected bool; found ${found}`);
-    case "string":
-      if (node.kind === "string") return { type: parameter, data: node.value };
-      return state.fail(`expected string; found ${found}`);
-    case "slice":
-    case "map":
-    case "struct":
-    case "pointer":
-      return state.fail(
-        `can't handle ${found} for arg of type ${typeName(parameter)}`,
-      );
-    default:
-      return numberArgument(state, node, parameter);
-  }
-}
-
-function numberArgument(state: State, node: Constant, type: GoType): GoValue {
-  const number: NumberNode | undefined =
-    node.kind === "number" ? node : undefined;
-  const [data, wanted] =
-    type.kind === "float64"
-      ? [number?.float, "float"]
-      : type.kind.startsWith("int")
-        ? [number?.int, "integer"]
-        : [number?.uint, "unsigned integer"];
-  if (data !== undefined) return { type, data };
-  return state.fail(`expected ${wanted}; found ${sourceOf(node)}`);
-}
-
-/** The value as the parameter takes it, or the end of the run. */
-function fitted(
-  state: State,
-  value: Value,
-  parameter: Parameter | undefined,
-): Value {
-  if (parameter === undefined || parameter === ANYTHING) return value;
-  if (value === undefined) {
-    if (canBeNil(parameter)) return zeroArgument(parameter);
-    return state.fail(`invalid value; expected ${typeName(parameter)}`);
-  }
-  if (isAssignable(value.type, parameter)) return value;
-  const inside = fromInterface(value) ?? value;
-  if (isAssignable(inside.type, parameter)) return inside;
-  const { type, data } = inside;
-  if (type.kind === "pointer" && isAssignable(type.element, parameter)) {
-    if (data !== null) return { type: type.element, data: pointed(data) };
-    return state.fail(
-      `dereference of nil pointer of type ${typeName(parameter)}`,
-    );
-  }
-  return state.fail(
-    `wrong type for value; expected ${typeName(parameter)}; got ${typeName(type)}`,
-  );
-}
-
-/** Go's assignability: the same type, or the same structure where one of them has no name. */
-function isAssignable(from: GoType, to: GoType): boolean {
-  if (to.kind === "interface") return true;
-  if (from.kind !== to.kind) return false;
-  if (from.name === to.name && typeName(from) === typeName(to)) return true;
-  const isBasic = from.kind !== "slice" && from.kind !== "map";
-  if (isBasic || (from.name !== undefined && to.name !== undefined)) {
-    return false;
-  }
-  return structureOf(from) === structureOf(to);
-}
-
-/** A slice's or a map's type without its name. */
-function structureOf(type: GoType): string {
-  if (type.kind === "slice") return `[]${typeName(type.element)}`;
-  if (type.kind !== "map") return typeName(type);
-  return `map[${typeName(type.key)}]${typeName(type.element)}`;
-}
-
-function canBeNil(parameter: Parameter): boolean {
-  if (parameter === ANYTHING) return true;
-  const { kind } = parameter;
-  return (
-    kind === "interface" ||
-    kind === "slice" ||
-    kind === "map" ||
-    kind === "pointer"
-  );
-}
-
-/** Nil of a type; of any type it is no value at all. */
-function zeroArgument(parameter: Parameter): Value {
-  if (parameter === ANYTHING || parameter.kind === "interface") {
-    return undefined;
-  }
-  return { type: parameter, data: null };
-}
-
-function nameOf(parameter: Parameter): string {
-  return parameter === ANYTHING ? "reflect.Value" : typeName(parameter);
 }

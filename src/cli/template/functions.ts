@@ -1,10 +1,10 @@
 /** The functions of Go's text/template and of docker's templates. */
+import { escapeHtml, escapeJs, escapeQuery } from "./escapes.js";
 import { jsonText } from "./json.js";
 import { elementOf, lengthOf, sliceBetween } from "./parts.js";
 import { sprint, sprintln } from "./print.js";
 import { sprintf } from "./printf.js";
 import { CallProblem, LONGEST_TEXT } from "./problem.js";
-import { isPrintable } from "./quote.js";
 import { equalsAny, fromInterface, indirect, isLess, isTrue } from "./truth.js";
 import { ANY, INT, sliceOf, STRING, typeName, type GoType } from "./types.js";
 import { bool, string, strings, type GoValue } from "./values.js";
@@ -164,47 +164,6 @@ function printable(value: Argument): GoValue {
   const inside = fromInterface(value);
   if (inside === undefined) return string("<no value>");
   return inside.type.kind === "pointer" ? indirect(inside).value : inside;
-}
-
-const HTML: Readonly<Record<string, string>> = {
-  '"': "&#34;",
-  "'": "&#39;",
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  "\0": "\ufffd",
-};
-
-function escapeHtml(text: string): string {
-  return text.replaceAll(/["'&<>\0]/g, (each) => HTML[each] ?? each);
-}
-
-const JS: Readonly<Record<string, string>> = {
-  "\\": "\\\\",
-  "'": "\\'",
-  '"': '\\"',
-};
-
-function escapeJs(text: string): string {
-  return text.replaceAll(/[^\x20-\x7f]|["'\\<>&=]/gu, (each) => {
-    const code = each.codePointAt(0) ?? 0;
-    if (code > 0x7f && isPrintable(each)) return each;
-    const hex = code.toString(16).toUpperCase().padStart(4, "0");
-    return JS[each] ?? `\\u${hex}`;
-  });
-}
-
-/** As in the query of a URL: a space is `+`. */
-function escapeQuery(text: string): string {
-  const bytes = [...Buffer.from(text)];
-  return bytes
-    .map((byte) => {
-      const character = String.fromCharCode(byte);
-      if (/[\w.~-]/.test(character)) return character;
-      const hex = byte.toString(16).toUpperCase().padStart(2, "0");
-      return byte === 0x20 ? "+" : `%${hex}`;
-    })
-    .join("");
 }
 
 function split(text: string, separator: string): string[] {

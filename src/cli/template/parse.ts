@@ -4,7 +4,8 @@ import type { Branch, Node } from "./nodes.js";
 import { PipelineParser } from "./pipeline-parser.js";
 import { quoted } from "./quote.js";
 import { isKeyword, TokenStream } from "./token-stream.js";
-import type { Token, TokenKind } from "./tokens.js";
+import type { Token } from "./tokens.js";
+import type { TokenKind } from "./words.js";
 
 /** The templates of a text by name; the text's own one has the empty name. */
 export type TemplateSet = ReadonlyMap<string, readonly Node[]>;

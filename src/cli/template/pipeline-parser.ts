@@ -13,7 +13,7 @@ import {
 } from "./nodes.js";
 import { quoted } from "./quote.js";
 import type { TokenStream } from "./token-stream.js";
-import type { TokenKind } from "./tokens.js";
+import type { TokenKind } from "./words.js";
 
 /** Words and literals: what a command may begin with. */
 const OPERANDS: ReadonlySet<TokenKind> = new Set([

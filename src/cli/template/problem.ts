@@ -7,9 +7,15 @@ export const FORMAT_INVALID: string = "FORMAT_INVALID";
 const HINT =
   "A format is a Go template: {{.Field}}, {{json .}}, {{range .List}}…{{end}}; see 'tpull help COMMAND' for its fields.";
 
-/** @param message in Go's words, so that it can be looked up */
-export function formatError(message: string): TpullError {
-  return new TpullError(FORMAT_INVALID, message, { hint: HINT });
+/**
+ * @param message in Go's words, so that it can be looked up
+ * @param details `unreadable` where the text is no template, whatever the data
+ */
+export function formatError(
+  message: string,
+  details: { readonly unreadable?: true } = {},
+): TpullError {
+  return new TpullError(FORMAT_INVALID, message, { hint: HINT, details });
 }
 
 /** Why a function or a method gave no result; who called it says where. */

@@ -57,7 +57,9 @@ export class TokenStream {
   }
 
   fail(message: string): never {
-    throw formatError(`template: :${this.line()}: ${message}`);
+    throw formatError(`template: :${this.line()}: ${message}`, {
+      unreadable: true,
+    });
   }
 
   unexpected(token: Token, context: string): never {

@@ -4,9 +4,12 @@ import { TpullError } from "../../store/errors.js";
 import {
   COMMANDS,
   commandOf,
+  firstWords,
+  isManagementWord,
   managementGroup,
   type CommandName,
   type LocalCommand,
+  type ManagementWord,
   type QueryCommand,
   type WorkCommand,
 } from "./commands.js";
@@ -32,8 +35,11 @@ export type Request =
   | { command: "demo"; flags: Flags }
   | { command: "login"; server: string | undefined; flags: Flags }
   | { command: "logout"; server: string | undefined; flags: Flags }
-  | { command: "help"; topic: CommandName | undefined }
+  | { command: "help"; topic: HelpTopic | undefined }
   | { command: "version" };
+
+/** What help can be asked about. */
+export type HelpTopic = CommandName | ManagementWord;
 
 /** Code of the errors that end with exit status 2: the command line itself is wrong. */
 export const USAGE: string = "USAGE";
@@ -60,15 +66,16 @@ export function parseCommandLine(argv: readonly string[]): Request {
   // What a letter means depends on the command, which stands before it.
   const { command } = splitWords(tokenize(argv, "pull"));
   const tokens = tokenize(argv, command ?? "pull");
-  const { words } = splitWords(tokens);
+  const { words, leading } = splitWords(tokens);
   const given = tokens.filter((token) => token.kind === "option");
   if (given.some((token) => token.name === "help")) {
-    const topic = command === "help" ? commandOf(words).command : command;
-    return { command: "help", topic };
+    const asked = command === "help" ? words : leading;
+    return { command: "help", topic: topicOf(asked) };
   }
   if (given.some((token) => token.name === "version")) {
     return { command: "version" };
   }
+  if (command === undefined) refuseUnfinished(leading);
 
   const flags: Record<string, unknown> = {};
   for (const token of given) {
@@ -122,6 +129,9 @@ function lettersOf(command: CommandName): Map<OptionName, string> {
 
 function splitWords(tokens: readonly Token[]): {
   command: CommandName | undefined;
+  /** Those before a `--`, which alone may name a command. */
+  leading: string[];
+  /** Those behind the command. */
   words: string[];
 } {
   const words: string[] = [];
@@ -135,8 +145,14 @@ function splitWords(tokens: readonly Token[]): {
   }
   const leading = words.slice(0, unquoted);
   const { command, taken } = commandOf(leading);
-  if (command === undefined) refuseUnfinished(leading);
-  return { command, words: words.slice(taken) };
+  return { command, leading, words: words.slice(taken) };
+}
+
+/** The command or the management form that words begin with. */
+function topicOf(words: readonly string[]): HelpTopic | undefined {
+  const [word] = words;
+  const { command } = commandOf(words);
+  return command ?? (isManagementWord(word) ? word : undefined);
 }
 
 /** `tpull image` and `tpull system` want a second word that they know. */
@@ -145,7 +161,11 @@ function refuseUnfinished([word = "", next]: readonly string[]): void {
   if (group === undefined) return;
   const known = Object.keys(group);
   const list = `'tpull ${word}' is followed by ${known.join(", ")}`;
-  if (next === undefined) throw usageError(list);
+  if (next === undefined) {
+    throw usageError(
+      `${list} ('tpull pull ${word}' pulls an image of that name)`,
+    );
+  }
   throw usageError(
     `${list}, not ${shown(next)}${didYouMean(nearest(next, known))}`,
   );
@@ -338,13 +358,15 @@ function isLoud(progress: Flags["progress"]): boolean {
   return progress !== undefined && progress !== "auto" && progress !== "none";
 }
 
-function helpTopic(words: readonly string[]): CommandName | undefined {
-  const [word] = words;
+function helpTopic(words: readonly string[]): HelpTopic | undefined {
+  const [word, second] = words;
   if (word === undefined) return undefined;
+  if (isManagementWord(word) && second === undefined) return word;
   const { command, taken } = commandOf(words);
   if (command === undefined) {
     refuseUnfinished(words);
-    const near = nearest(word, Object.keys(COMMANDS));
+    const known = firstWords().map(([first]) => first);
+    const near = nearest(word, known);
     throw usageError(`${shown(word)} is not a command${didYouMean(near)}`);
   }
   refuseWords("help", words.slice(taken));

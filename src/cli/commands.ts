@@ -37,7 +37,11 @@ export type CommandName =
 /** What may stand in a row of a help table. */
 export type HelpRow = readonly [term: string, text: string];
 
+/** What a command works on; help lists the commands by it. */
+export type CommandGroup = "registries" | "root" | "tpull";
+
 export interface CommandSpec {
+  readonly group: CommandGroup;
   readonly summary: string;
   readonly usage: readonly string[];
   /** The words that follow, how many of them, and what one is called. */
@@ -76,6 +80,7 @@ const IMAGES = { noun: "image", least: 1, most: MANY };
 /** What the first word may name; any other first word is an image to pull. */
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   pull: {
+    group: "registries",
     summary: "pull images (the word may be left out)",
     usage: [
       "tpull [pull] [options] IMAGE...",
@@ -96,6 +101,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     },
   },
   plan: {
+    group: "registries",
     summary: "say what a pull would fetch and store, and do nothing",
     usage: [
       "tpull plan [options] IMAGE...",
@@ -113,6 +119,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     },
   },
   manifest: {
+    group: "registries",
     summary: "print an image's manifest or index as the registry has it",
     usage: ["tpull manifest [options] IMAGE"],
     operands: ONE_IMAGE,
@@ -126,6 +133,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   resolve: {
+    group: "registries",
     summary: "print the digests that an image's name stands for",
     usage: ["tpull resolve [options] IMAGE"],
     operands: ONE_IMAGE,
@@ -136,6 +144,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   tags: {
+    group: "registries",
     summary: "print the tags of a repository",
     usage: ["tpull tags [options] REPOSITORY"],
     operands: { noun: "repository", least: 1, most: 1 },
@@ -143,6 +152,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [["tpull tags nginx | grep alpine", "one a line"]],
   },
   images: {
+    group: "root",
     summary: "list the images in a data root",
     usage: ["tpull images [options] [REPOSITORY[:TAG]]"],
     operands: { noun: "repository", least: 0, most: 1 },
@@ -151,11 +161,12 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     ],
     examples: [
       ["tpull images", "as docker lists them"],
-      ["tpull images -f dangling=true -q", "IDs of images without a name"],
+      ["tpull images -f dangling=true -q", "IDs of nameless images"],
       ["tpull images --format '{{.Repository}}:{{.Tag}}'", "Go templates"],
     ],
   },
   inspect: {
+    group: "root",
     summary: "print all that is known of images, as docker's JSON",
     usage: ["tpull inspect [options] IMAGE..."],
     operands: IMAGES,
@@ -166,6 +177,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   history: {
+    group: "root",
     summary: "print the steps that made an image",
     usage: ["tpull history [options] IMAGE"],
     operands: ONE_IMAGE,
@@ -173,6 +185,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [["tpull history --no-trunc nginx", "whole commands"]],
   },
   layers: {
+    group: "root",
     summary: "print where each layer of an image comes from and lies",
     usage: ["tpull layers [options] IMAGE", "tpull layers --tree [IMAGE]"],
     operands: { noun: "image", least: 0, most: 1 },
@@ -183,16 +196,19 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   info: {
+    group: "root",
     summary: "say what kind of data root this is, and who holds it",
     usage: ["tpull info [options]"],
     examples: [["tpull info --json --root /srv/data", "for programs"]],
   },
   df: {
+    group: "root",
     summary: "say what takes the space in a data root",
     usage: ["tpull df [options]"],
     examples: [["tpull df -v", "image by image"]],
   },
   tag: {
+    group: "root",
     summary: "give an image another name",
     usage: ["tpull tag [options] IMAGE NAME[:TAG]..."],
     operands: { noun: "image", least: 2, most: MANY },
@@ -200,20 +216,27 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       LOCAL_IMAGE,
       ["NAME[:TAG]", "the new name; :latest without a tag"],
     ],
-    examples: [["tpull tag nginx registry.example/web:1", ""]],
+    examples: [
+      ["tpull tag nginx registry.example/web:1", "one image, two names"],
+    ],
   },
   rmi: {
+    group: "root",
     summary: "remove images, or names of images",
     usage: ["tpull rmi [options] IMAGE..."],
     operands: IMAGES,
     arguments: [LOCAL_IMAGE],
-    examples: [["tpull rmi nginx:1.26 redis", ""]],
+    examples: [
+      ["tpull rmi nginx:1.26 redis", "an image goes with its last name"],
+      ["tpull rmi -f $(tpull images -q)", "all of them"],
+    ],
     status: {
       done: "all of them are gone",
       failed: "one could not be removed; the others are gone",
     },
   },
   prune: {
+    group: "root",
     summary: "remove what nobody uses",
     usage: ["tpull prune [options]"],
     examples: [
@@ -227,6 +250,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   verify: {
+    group: "root",
     summary: "check a data root against what it claims to hold, and mend it",
     usage: [
       "tpull verify [options] [IMAGE...]",
@@ -320,17 +344,20 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [["tpull inventory >there.json", "where images are to go"]],
   },
   completion: {
+    group: "tpull",
     summary: "print a completion script for a shell",
     usage: ["tpull completion bash|zsh|fish"],
     operands: { noun: "shell", least: 1, most: 1 },
     examples: [["source <(tpull completion bash)", "for this shell"]],
   },
   demo: {
+    group: "tpull",
     summary: "pull a small image from a registry inside tpull, explained",
     usage: ["tpull demo [options]"],
     examples: [["tpull demo --root ./demo-root", "keep what it wrote"]],
   },
   login: {
+    group: "registries",
     summary: "log in to a registry, as docker keeps it",
     usage: ["tpull login [options] [-u USER] [--password-stdin] [REGISTRY]"],
     arguments: [REGISTRY],
@@ -340,26 +367,32 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   logout: {
+    group: "registries",
     summary: "forget the log-in to a registry",
     usage: ["tpull logout [REGISTRY]"],
     arguments: [REGISTRY],
     examples: [],
   },
   help: {
+    group: "tpull",
     summary: "explain tpull or one command",
     usage: ["tpull help [COMMAND]"],
     examples: [],
   },
   version: {
+    group: "tpull",
     summary: "print the version",
     usage: ["tpull version"],
     examples: [],
   },
 };
 
-/** docker's management forms: two words that are another name of a command. */
+/** The first words of docker's management forms. */
+export type ManagementWord = "image" | "system";
+
+/** Docker's management forms: two words that are another name of a command. */
 const MANAGEMENT: Readonly<
-  Record<string, Readonly<Record<string, CommandName>>>
+  Record<ManagementWord, Readonly<Record<string, CommandName>>>
 > = {
   image: {
     ls: "images",
@@ -399,9 +432,33 @@ export function commandOf(words: readonly string[]): {
 
 /** The second words that a management form knows; undefined for any other first word. */
 export function managementGroup(
-  word: string,
+  word: string | undefined,
 ): Readonly<Record<string, CommandName>> | undefined {
-  return Object.hasOwn(MANAGEMENT, word) ? MANAGEMENT[word] : undefined;
+  return isManagementWord(word) ? MANAGEMENT[word] : undefined;
+}
+
+export function isManagementWord(
+  word: string | undefined,
+): word is ManagementWord {
+  return word !== undefined && Object.hasOwn(MANAGEMENT, word);
+}
+
+/** Every word that a command line may begin with, and what it stands for. */
+export function firstWords(): [word: string, summary: string][] {
+  return [
+    ...Object.entries(COMMANDS).map(([name, { summary }]): [string, string] => [
+      name,
+      summary,
+    ]),
+    ...Object.entries(ALIASES).map(([word, name]): [string, string] => [
+      word,
+      COMMANDS[name].summary,
+    ]),
+    ...Object.entries(MANAGEMENT).map(([word, group]): [string, string] => [
+      word,
+      `docker's form: tpull ${word} ${Object.keys(group).join("|")}`,
+    ]),
+  ];
 }
 
 export function isCommand(word: string | undefined): word is CommandName {

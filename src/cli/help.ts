@@ -1,9 +1,14 @@
 /** Help text, made from the tables of `commands.ts` and `options.ts`, 80 columns wide. */
+import type { HelpTopic } from "./args.js";
 import {
   COMMANDS,
+  isManagementWord,
+  managementGroup,
+  type CommandGroup,
   type CommandName,
   type CommandSpec,
   type HelpRow,
+  type ManagementWord,
 } from "./commands.js";
 import {
   isFor,
@@ -17,7 +22,14 @@ const WIDTH = 80;
 /** Longer terms would leave too little of the line for the texts. */
 const WIDEST_TERM = 27;
 const PURPOSE =
-  "tpull - pull container images into a docker data root, without a daemon";
+  "tpull - pull container images into a docker data root, without a daemon,\nand look after what is there";
+const GROUPS: readonly (readonly [CommandGroup, string])[] = [
+  ["registries", "Commands that ask registries"],
+  ["root", "Commands for what is in a data root"],
+  ["tpull", "Other commands"],
+];
+const COMMAND_NOTES =
+  "docker's forms are the same commands: tpull image ls|pull|inspect|history|tag|rm|prune, tpull system df|info, and tpull ls. 'tpull COMMAND --help' explains one command.";
 
 const USAGE_STATUS: HelpRow = [
   "2",
@@ -40,38 +52,77 @@ const LOGIN_ENVIRONMENT: readonly HelpRow[] = [
   ],
 ];
 
-/** The text for `tpull --help` (no command) or `tpull COMMAND --help`. */
-export function helpText(command?: CommandName): string {
-  const subject = command ?? "pull";
-  const spec = COMMANDS[subject];
-  const sections = [
-    command === undefined ? PURPOSE : `tpull ${command} - ${spec.summary}`,
-    section("Usage", usageLines(command)),
-  ];
-  if (command === undefined) {
-    sections.push(section("Commands", table(commandRows())));
-  }
-  if (spec.arguments !== undefined) {
-    sections.push(section("Arguments", table(spec.arguments)));
-  }
-  sections.push(section("Options", table(optionRows(subject, undefined))));
-  const registry = optionRows(subject, "registry");
-  if (registry.length > 0) {
-    sections.push(section("Options for registries", table(registry)));
-  }
-  if (spec.examples.length > 0) {
-    sections.push(section("Examples", exampleLines(spec.examples)));
-  }
-  if (subject === "login" || subject === "logout") {
-    sections.push(section("Environment", table(LOGIN_ENVIRONMENT)));
-  }
-  if (subject === "pull") {
-    sections.push(section("Environment", table(ENVIRONMENT)));
-  }
-  if (spec.status !== undefined) {
-    sections.push(section("Exit status", table(statusRows(spec.status))));
-  }
+/** The text for `tpull --help` (no topic) or `tpull TOPIC --help`. */
+export function helpText(topic?: HelpTopic): string {
+  if (isManagementWord(topic)) return managementText(topic);
+  const sections =
+    topic === undefined
+      ? [PURPOSE, section("Usage", overview()), ...commandSections()]
+      : [
+          `tpull ${topic} - ${COMMANDS[topic].summary}`,
+          section("Usage", usageLines(topic)),
+        ];
+  sections.push(...commandText(topic ?? "pull", topic === undefined));
   return `${sections.join("\n\n")}\n`;
+}
+
+/** What there is to say of a command behind its usage; of the default command among others with its name. */
+function commandText(command: CommandName, isDefault: boolean): string[] {
+  const spec = COMMANDS[command];
+  const of = isDefault ? ` of tpull ${command}` : "";
+  const sections: string[] = [];
+  const add = (title: string, lines: readonly string[]): void => {
+    if (lines.length > 0) sections.push(section(title, lines));
+  };
+  add("Arguments", table(spec.arguments ?? []));
+  add(`Options${of}`, table(optionRows(command, undefined)));
+  const registry = optionRows(command, "registry");
+  add(`Options${of} for registries`, table(registry));
+  add("Examples", exampleLines(spec.examples));
+  add("Environment", table(environmentOf(command)));
+  if (spec.status !== undefined) {
+    add("Exit status", table(statusRows(spec.status)));
+  }
+  return sections;
+}
+
+function environmentOf(command: CommandName): readonly HelpRow[] {
+  if (command === "pull") return ENVIRONMENT;
+  return command === "login" || command === "logout" ? LOGIN_ENVIRONMENT : [];
+}
+
+/** The usage of the command that needs no name, and that of all others. */
+function overview(): string[] {
+  return [...usageLines("pull"), "  tpull COMMAND [options] [ARGUMENT...]"];
+}
+
+function commandSections(): string[] {
+  const rows = GROUPS.map(([group, title]) => ({
+    title,
+    rows: Object.entries(COMMANDS)
+      .filter(([, spec]) => spec.group === group)
+      .map(([name, { summary }]): HelpRow => [name, summary]),
+  }));
+  const left = leftOf(rows.flatMap((each) => each.rows));
+  return [
+    ...rows.map((each) => section(each.title, table(each.rows, left))),
+    wrap(COMMAND_NOTES, WIDTH).join("\n"),
+  ];
+}
+
+/** `tpull image --help`: which commands docker's two words are. */
+function managementText(word: ManagementWord): string {
+  const group = Object.entries(managementGroup(word) ?? {});
+  const rows = group.map(([second, name]): HelpRow => [
+    second,
+    `tpull ${name}: ${COMMANDS[name].summary}`,
+  ]);
+  return `${[
+    `tpull ${word} - docker's form of other commands`,
+    section("Usage", [`  tpull ${word} COMMAND [options] [ARGUMENT...]`]),
+    section("Commands", table(rows)),
+    `'tpull ${word} COMMAND --help' explains one of them.`,
+  ].join("\n\n")}\n`;
 }
 
 function statusRows({
@@ -85,14 +136,8 @@ function section(title: string, lines: readonly string[]): string {
   return [`${title}:`, ...lines].join("\n");
 }
 
-function usageLines(command: CommandName | undefined): string[] {
-  const shown =
-    command === undefined ? Object.values(COMMANDS) : [COMMANDS[command]];
-  return shown.flatMap(({ usage }) => usage.map((line) => `  ${line}`));
-}
-
-function commandRows(): HelpRow[] {
-  return Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary]);
+function usageLines(command: CommandName): string[] {
+  return COMMANDS[command].usage.map((line) => `  ${line}`);
 }
 
 function optionRows(
@@ -138,10 +183,17 @@ function exampleLines(examples: readonly HelpRow[]): string[] {
   );
 }
 
-/** Two columns, the second one wrapped. */
-function table(rows: readonly HelpRow[]): string[] {
+/** Where the texts of a table begin. */
+function leftOf(rows: readonly HelpRow[]): number {
   const widths = rows.map(([term]) => term.length + 4);
-  const left = Math.max(...widths.filter((width) => width <= WIDEST_TERM));
+  return Math.max(...widths.filter((width) => width <= WIDEST_TERM));
+}
+
+/** Two columns, the second one wrapped. */
+function table(
+  rows: readonly HelpRow[],
+  left: number = leftOf(rows),
+): string[] {
   return rows.flatMap(([term, text]) => {
     const lines = wrap(text, WIDTH - left).map(
       (line) => " ".repeat(left) + line,

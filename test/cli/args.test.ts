@@ -12,8 +12,18 @@ describe("the command", () => {
     [["nginx"], ["nginx"]],
     [["pull", "nginx"], ["nginx"]],
     [["pull", "images"], ["images"]],
-    [["images"], ["images"]],
     [["pull", "pull"], ["pull"]],
+    [["image/ls"], ["image/ls"]],
+    [["image:ls"], ["image:ls"]],
+    [
+      ["pull", "image", "ls"],
+      ["image", "ls"],
+    ],
+    [
+      ["--", "image", "ls"],
+      ["image", "ls"],
+    ],
+    [["image", "pull", "images"], ["images"]],
     [
       ["nginx", "pull"],
       ["nginx", "pull"],
@@ -48,6 +58,13 @@ describe("the command", () => {
     [["pull", "--help"], { command: "help", topic: "pull" }],
     [["help", "pull"], { command: "help", topic: "pull" }],
     [["help", "demo", "--help"], { command: "help", topic: "demo" }],
+    [["help", "image", "ls"], { command: "help", topic: "images" }],
+    [["help", "ls"], { command: "help", topic: "images" }],
+    [["help", "image"], { command: "help", topic: "image" }],
+    [["image", "--help"], { command: "help", topic: "image" }],
+    [["image", "nonsense", "-h"], { command: "help", topic: "image" }],
+    [["image", "rm", "--help"], { command: "help", topic: "rmi" }],
+    [["system", "df", "-v", "-h"], { command: "help", topic: "df" }],
     [["--wrong", "--concurrency=x", "--help"], { command: "help" }],
     [["--help", "--version"], { command: "help", topic: undefined }],
     [["demo", "--root", "d"], { command: "demo", flags: { root: "d" } }],
@@ -140,6 +157,70 @@ describe("options", () => {
   });
 });
 
+describe("commands that look after a data root", () => {
+  test.each([
+    [["images"], { command: "images", images: [], flags: {} }],
+    [["ls"], { command: "images", images: [], flags: {} }],
+    [["image", "ls"], { command: "images", images: [], flags: {} }],
+    [["image", "list", "r"], { command: "images", images: ["r"], flags: {} }],
+    [
+      ["--root=/r", "image", "-q", "ls", "--json=false"],
+      { command: "images", images: [], flags: { root: "/r", quiet: true } },
+    ],
+    [["image", "rm", "a", "b"], { command: "rmi", images: ["a", "b"] }],
+    [["image", "remove", "a"], { command: "rmi", images: ["a"] }],
+    [["image", "inspect", "a"], { command: "inspect", images: ["a"] }],
+    [["image", "history", "a"], { command: "history", images: ["a"] }],
+    [["image", "prune"], { command: "prune", images: [] }],
+    [["image", "tag", "a", "b"], { command: "tag", images: ["a", "b"] }],
+    [["system", "df"], { command: "df", images: [] }],
+    [["system", "info"], { command: "info", images: [] }],
+    [["images", "images"], { command: "images", images: ["images"] }],
+    [["layers"], { command: "layers", images: [] }],
+    [["verify", "a", "b"], { command: "verify", images: ["a", "b"] }],
+    [["completion", "zsh"], { command: "completion", shell: "zsh" }],
+  ])("%j", (argv, request) => {
+    expect(parseCommandLine(argv)).toMatchObject(request);
+  });
+
+  test.each([
+    [
+      ["images", "-a", "-f", "dangling=true", "-f", "label=x"],
+      { all: true, filter: ["dangling=true", "label=x"] },
+    ],
+    [["prune", "-a", "-f"], { all: true, force: true }],
+    [
+      ["prune", "--filter", "until=24h", "--keep-storage=1.5GB"],
+      { filter: ["until=24h"], "keep-storage": 1.5e9 },
+    ],
+    [["rmi", "-f", "x"], { force: true }],
+    [["inspect", "-f", "{{.Os}}", "x"], { format: "{{.Os}}" }],
+    [["info", "-f", "json"], { format: "json" }],
+    [["plan", "-a", "x"], { "all-tags": true }],
+    [["image", "pull", "-a", "x"], { "all-tags": true }],
+    [["df", "-v"], { verbose: true }],
+    [["history", "-H", "x"], { human: true }],
+    [["verify", "--repair", "-y"], { repair: true, yes: true }],
+    [["images", "-qa"], { quiet: true, all: true }],
+  ])("%j: a letter means what the command says", (argv, flags) => {
+    expect(parseCommandLine(argv)).toHaveProperty("flags", flags);
+  });
+
+  test.each([
+    [["images", "--all=true"], { all: true }],
+    [["images", "--all=false"], {}],
+    [["images", "-a", "--all=false"], {}],
+    [["images", "--all=false", "-a"], { all: true }],
+    [["history", "x"], {}],
+    [["history", "--human=false", "x"], { human: false }],
+    [["history", "--human", "x"], { human: true }],
+    [["history", "--human=false", "-H", "x"], { human: true }],
+    [["pull", "--quiet=false", "--progress=json", "x"], { progress: "json" }],
+  ])("%j: a switch may be told true or false", (argv, flags) => {
+    expect(parseCommandLine(argv)).toHaveProperty("flags", flags);
+  });
+});
+
 describe("usage errors", () => {
   test.each([
     [[], "no image is named"],
@@ -160,7 +241,58 @@ describe("usage errors", () => {
       ["--root", "-q", "x"],
       '--root needs a value, but "-q" follows (write --root=DIR for a value that begins with "-")',
     ],
-    [["--quiet=yes", "x"], "--quiet takes no value"],
+    [["--quiet=yes", "x"], "--quiet takes no value but =true or =false"],
+    [["images", "--all="], "--all takes no value but =true or =false"],
+    [
+      ["image"],
+      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag ('tpull pull image' pulls an image of that name)",
+    ],
+    [
+      ["image", "nonsense"],
+      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, not \"nonsense\"",
+    ],
+    [
+      ["image", "inspct", "x"],
+      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, not \"inspct\" (did you mean inspect?)",
+    ],
+    [
+      ["--root=/r", "system", "prune"],
+      "'tpull system' is followed by df, info, not \"prune\"",
+    ],
+    [
+      ["help", "image", "lss"],
+      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, not \"lss\" (did you mean ls?)",
+    ],
+    [["help", "systm"], '"systm" is not a command (did you mean system?)'],
+    [["images", "-v"], 'unknown option "-v"'],
+    [["pull", "-f", "x"], 'unknown option "-f"'],
+    [["inspect", "-a", "x"], "-a is not an option of 'tpull inspect'"],
+    [["images", "--force"], "--force is not an option of 'tpull images'"],
+    [
+      ["pull", "--format=json", "x"],
+      "--format is not an option of 'tpull pull'",
+    ],
+    [["images", "a", "b"], "unexpected argument \"b\" of 'tpull images'"],
+    [["df", "x"], "unexpected argument \"x\" of 'tpull df'"],
+    [["system", "df", "x"], "unexpected argument \"x\" of 'tpull df'"],
+    [["inspect"], "no image is named"],
+    [["rmi", ""], "the name of an image is empty"],
+    [["tag", "x"], "'tpull tag' needs 2 words, and there is one"],
+    [["images", "--format", ""], "the value of --format is empty"],
+    [
+      ["images", "--format=json", "--json"],
+      "--format and --json exclude each other",
+    ],
+    [["images", "-q", "--json"], "--quiet and --json exclude each other"],
+    [
+      ["prune", "--keep-storage=much"],
+      '--keep-storage is a size like 500MB, 1.5GB or 0, not "much"',
+    ],
+    [["completion"], "the shell is one of bash, zsh, fish"],
+    [
+      ["completion", "powershell"],
+      'the shell is one of bash, zsh, fish, not "powershell"',
+    ],
     [
       ["--progress", "jsno", "x"],
       '--progress is one of auto, tty, plain, json, none, not "jsno" (did you mean json?)',

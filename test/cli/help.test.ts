@@ -2,47 +2,62 @@ import { availableParallelism } from "node:os";
 import { describe, expect, it, test } from "vitest";
 import { helpText } from "#src/cli/help.js";
 import { DEFAULT_CONCURRENCY } from "#src/pull-session.js";
-import { COMMANDS, type CommandName } from "#src/cli/commands.js";
+import {
+  COMMANDS,
+  managementGroup,
+  type CommandName,
+} from "#src/cli/commands.js";
 import { OPTIONS } from "#src/cli/options.js";
 
 const commands = Object.keys(COMMANDS) as CommandName[];
 
 test("tpull --help", () => {
   expect(helpText())
-    .toBe(`tpull - pull container images into a docker data root, without a daemon
+    .toBe(`tpull - pull container images into a docker data root, without a daemon,
+and look after what is there
 
 Usage:
   tpull [pull] [options] IMAGE...
   tpull [pull] [options] --all-tags REPOSITORY...
-  tpull plan [options] IMAGE...
-  tpull plan [options] --all-tags REPOSITORY...
-  tpull manifest [options] IMAGE
-  tpull resolve [options] IMAGE
-  tpull tags [options] REPOSITORY
-  tpull demo [options]
-  tpull login [options] [-u USER] [--password-stdin] [REGISTRY]
-  tpull logout [REGISTRY]
-  tpull help [COMMAND]
-  tpull version
+  tpull COMMAND [options] [ARGUMENT...]
 
-Commands:
-  pull      pull images (the word may be left out)
-  plan      say what a pull would fetch and store, and do nothing
-  manifest  print an image's manifest or index as the registry has it
-  resolve   print the digests that an image's name stands for
-  tags      print the tags of a repository
-  demo      pull a small image from a registry inside tpull, explained
-  login     log in to a registry, as docker keeps it
-  logout    forget the log-in to a registry
-  help      explain tpull or one command
-  version   print the version
+Commands that ask registries:
+  pull        pull images (the word may be left out)
+  plan        say what a pull would fetch and store, and do nothing
+  manifest    print an image's manifest or index as the registry has it
+  resolve     print the digests that an image's name stands for
+  tags        print the tags of a repository
+  login       log in to a registry, as docker keeps it
+  logout      forget the log-in to a registry
+
+Commands for what is in a data root:
+  images      list the images in a data root
+  inspect     print all that is known of images, as docker's JSON
+  history     print the steps that made an image
+  layers      print where each layer of an image comes from and lies
+  info        say what kind of data root this is, and who holds it
+  df          say what takes the space in a data root
+  tag         give an image another name
+  rmi         remove images, or names of images
+  prune       remove what nobody uses
+  verify      check a data root against what it claims to hold, and mend it
+
+Other commands:
+  completion  print a completion script for a shell
+  demo        pull a small image from a registry inside tpull, explained
+  help        explain tpull or one command
+  version     print the version
+
+docker's forms are the same commands: tpull image
+ls|pull|inspect|history|tag|rm|prune, tpull system df|info, and tpull ls. 'tpull
+COMMAND --help' explains one command.
 
 Arguments:
   IMAGE       [host[:port]/]repository[:tag][@digest], read as docker reads it:
               docker.io, library/ and :latest may be left out
   REPOSITORY  [host[:port]/]repository, without tag and digest
 
-Options:
+Options of tpull pull:
       --root DIR           data root to write to (default: $TPULL_ROOT, else
                            /var/lib/tpull as root and
                            \${XDG_DATA_HOME:-~/.local/share}/tpull otherwise)
@@ -62,7 +77,7 @@ Options:
       --version            print the version
   -h, --help               print this help
 
-Options for registries:
+Options of tpull pull for registries:
       --config DIR       docker's configuration, for the credentials in it
                          (default: $DOCKER_CONFIG, else ~/.docker)
       --mirror REGISTRY=URL
@@ -110,7 +125,9 @@ describe.each([undefined, ...commands])("help of %s", (command) => {
     for (const [name, spec] of Object.entries(OPTIONS)) {
       const takers: readonly string[] = spec.commands;
       const takes = takers.length === 0 || takers.includes(command ?? "pull");
-      expect(text.includes(` --${name}`), name).toBe(takes);
+      // In its own row: texts and examples may speak of other commands.
+      const row = new RegExp(`^ {2}(?:-\\w, | {4})--${name}(?: |$)`, "m");
+      expect(row.test(text), name).toBe(takes);
     }
   });
 });
@@ -123,4 +140,46 @@ test("the default of --concurrency is the pull's", () => {
 
 test("the demo has a default root of its own", () => {
   expect(helpText("demo")).not.toContain("TPULL_ROOT");
+});
+
+describe("docker's forms", () => {
+  it("explains a management word by the commands behind it", () => {
+    expect(helpText("system"))
+      .toBe(`tpull system - docker's form of other commands
+
+Usage:
+  tpull system COMMAND [options] [ARGUMENT...]
+
+Commands:
+  df    tpull df: say what takes the space in a data root
+  info  tpull info: say what kind of data root this is, and who holds it
+
+'tpull system COMMAND --help' explains one of them.
+`);
+  });
+
+  it("lists every second word, in 80 columns", () => {
+    const text = helpText("image");
+    for (const word of Object.keys(managementGroup("image") ?? {})) {
+      expect(text).toMatch(new RegExp(`^ {2}${word} +tpull `, "m"));
+    }
+    for (const line of text.split("\n")) expect(line.length).toBeLessThan(81);
+  });
+});
+
+test("each command is listed once, and as one of a group", () => {
+  const lines = helpText().split("\n");
+  for (const name of commands) {
+    const rows = lines.filter((line) => line.startsWith(`  ${name} `));
+    expect(rows, name).toHaveLength(1);
+  }
+});
+
+test("a letter means one option of a command", () => {
+  for (const command of commands) {
+    const letters = [...helpText(command).matchAll(/^ {2}-(\w), --/gm)].map(
+      ([, letter]) => letter,
+    );
+    expect(letters, command).toEqual([...new Set(letters)]);
+  }
 });

@@ -77,6 +77,19 @@ describe("without a pull", () => {
     expect(err).toBe("");
   });
 
+  it("prints help for docker's forms", async () => {
+    const plain = await run(["images", "--help"]);
+    expect(plain.out).toMatch(/^tpull images - /);
+    expect(await run(["image", "ls", "--help"])).toMatchObject({
+      status: 0,
+      out: plain.out,
+    });
+    expect(await run(["help", "image", "ls"])).toMatchObject({
+      out: plain.out,
+    });
+    expect((await run(["image", "--help"])).out).toMatch(/^tpull image - /);
+  });
+
   it("answers a usage error with one line and status 2", async () => {
     const { status, out, err } = await run(["--rot", "--\x1b", "x"]);
     expect(status).toBe(2);
@@ -88,6 +101,20 @@ describe("without a pull", () => {
 });
 
 describe("pull", () => {
+  it("takes an image whose name is a command's behind the word", async () => {
+    for (const argv of [
+      ["pull", "images"],
+      ["image", "pull", "images"],
+      ["--", "images"],
+    ]) {
+      const { status, out } = await run(["-q", ...argv], { pullAll });
+      expect({ status, out }).toEqual({
+        status: 0,
+        out: "docker.io/library/images:latest\n",
+      });
+    }
+  });
+
   it("hands on what the user chose, and defaults only where it has them", async () => {
     const seen: unknown[] = [];
     const record: PullAll = async (references, options = {}) => {

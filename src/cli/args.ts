@@ -7,10 +7,12 @@ import {
   firstWords,
   isManagementWord,
   managementGroup,
+  SHELLS,
   type CommandName,
   type LocalCommand,
   type ManagementWord,
   type QueryCommand,
+  type Shell,
   type WorkCommand,
 } from "./commands.js";
 import { nearest } from "./near.js";
@@ -31,7 +33,7 @@ export type Request =
   | { command: QueryCommand; images: string[]; flags: Flags }
   | { command: LocalCommand; images: string[]; flags: Flags }
   | { command: "load"; flags: Flags }
-  | { command: "completion"; shell: string }
+  | { command: "completion"; shell: Shell }
   | { command: "demo"; flags: Flags }
   | { command: "login"; server: string | undefined; flags: Flags }
   | { command: "logout"; server: string | undefined; flags: Flags }
@@ -302,12 +304,11 @@ function localRequest(
   return { command, images: words, flags };
 }
 
-const SHELLS = ["bash", "zsh", "fish"];
-
-function oneShell(words: readonly string[]): string {
+function oneShell(words: readonly string[]): Shell {
   const [shell = "", ...more] = words;
   refuseWords("completion", more);
-  if (SHELLS.includes(shell)) return shell;
+  const known = SHELLS.find((each) => each === shell);
+  if (known !== undefined) return known;
   const what = shell === "" ? "" : `, not ${shown(shell)}`;
   throw usageError(`the shell is one of ${SHELLS.join(", ")}${what}`);
 }

@@ -49,6 +49,8 @@ export interface CommandSpec {
     readonly noun: string;
     readonly least: number;
     readonly most: number;
+    /** What a shell offers for them: names of the root's images, or these words. */
+    readonly offers?: "images" | "commands" | readonly string[];
   };
   readonly arguments?: readonly HelpRow[];
   /** Example and what it is for. */
@@ -76,6 +78,11 @@ const LOCAL_IMAGE: HelpRow = [
 const MANY = Number.POSITIVE_INFINITY;
 const ONE_IMAGE = { noun: "image", least: 1, most: 1 };
 const IMAGES = { noun: "image", least: 1, most: MANY };
+const LOCAL = { noun: "image", offers: "images" } as const;
+
+/** The shells that completion is written for. */
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+export type Shell = (typeof SHELLS)[number];
 
 /** What the first word may name; any other first word is an image to pull. */
 export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
@@ -155,7 +162,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     group: "root",
     summary: "list the images in a data root",
     usage: ["tpull images [options] [REPOSITORY[:TAG]]"],
-    operands: { noun: "repository", least: 0, most: 1 },
+    operands: { noun: "repository", least: 0, most: 1, offers: "images" },
     arguments: [
       ["REPOSITORY[:TAG]", "only images of that name; * and ? match"],
     ],
@@ -169,7 +176,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     group: "root",
     summary: "print all that is known of images, as docker's JSON",
     usage: ["tpull inspect [options] IMAGE..."],
-    operands: IMAGES,
+    operands: { ...LOCAL, least: 1, most: MANY },
     arguments: [LOCAL_IMAGE],
     examples: [
       ["tpull inspect nginx", "a JSON list"],
@@ -180,7 +187,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     group: "root",
     summary: "print the steps that made an image",
     usage: ["tpull history [options] IMAGE"],
-    operands: ONE_IMAGE,
+    operands: { ...LOCAL, least: 1, most: 1 },
     arguments: [LOCAL_IMAGE],
     examples: [["tpull history --no-trunc nginx", "whole commands"]],
   },
@@ -188,7 +195,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     group: "root",
     summary: "print where each layer of an image comes from and lies",
     usage: ["tpull layers [options] IMAGE", "tpull layers --tree [IMAGE]"],
-    operands: { noun: "image", least: 0, most: 1 },
+    operands: { ...LOCAL, least: 0, most: 1 },
     arguments: [LOCAL_IMAGE],
     examples: [
       ["tpull layers nginx", "a table, base first"],
@@ -211,7 +218,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     group: "root",
     summary: "give an image another name",
     usage: ["tpull tag [options] IMAGE NAME[:TAG]..."],
-    operands: { noun: "image", least: 2, most: MANY },
+    operands: { ...LOCAL, least: 2, most: MANY },
     arguments: [
       LOCAL_IMAGE,
       ["NAME[:TAG]", "the new name; :latest without a tag"],
@@ -224,7 +231,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     group: "root",
     summary: "remove images, or names of images",
     usage: ["tpull rmi [options] IMAGE..."],
-    operands: IMAGES,
+    operands: { ...LOCAL, least: 1, most: MANY },
     arguments: [LOCAL_IMAGE],
     examples: [
       ["tpull rmi nginx:1.26 redis", "an image goes with its last name"],
@@ -257,7 +264,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       "tpull verify --repair [options] [IMAGE...]",
       "tpull verify [options] ARCHIVE...",
     ],
-    operands: { noun: "image", least: 0, most: MANY },
+    operands: { ...LOCAL, least: 0, most: MANY },
     arguments: [LOCAL_IMAGE],
     examples: [
       ["tpull verify --quick", "names, chains and links, no content"],
@@ -347,8 +354,11 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     group: "tpull",
     summary: "print a completion script for a shell",
     usage: ["tpull completion bash|zsh|fish"],
-    operands: { noun: "shell", least: 1, most: 1 },
-    examples: [["source <(tpull completion bash)", "for this shell"]],
+    operands: { noun: "shell", least: 1, most: 1, offers: SHELLS },
+    examples: [
+      ["source <(tpull completion bash)", "for this bash or zsh"],
+      ["tpull completion fish | source", "for this fish"],
+    ],
   },
   demo: {
     group: "tpull",
@@ -377,6 +387,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     group: "tpull",
     summary: "explain tpull or one command",
     usage: ["tpull help [COMMAND]"],
+    operands: { noun: "command", least: 0, most: 1, offers: "commands" },
     examples: [],
   },
   version: {
@@ -441,6 +452,22 @@ export function isManagementWord(
   word: string | undefined,
 ): word is ManagementWord {
   return word !== undefined && Object.hasOwn(MANAGEMENT, word);
+}
+
+/** The words that name commands, docker's two among them: `image ls`. */
+export function commandWords(): [words: string, command: CommandName][] {
+  return [
+    ...(Object.keys(COMMANDS) as CommandName[]).map(
+      (name): [string, CommandName] => [name, name],
+    ),
+    ...Object.entries(ALIASES),
+    ...Object.entries(MANAGEMENT).flatMap(([word, group]) =>
+      Object.entries(group).map(([second, name]): [string, CommandName] => [
+        `${word} ${second}`,
+        name,
+      ]),
+    ),
+  ];
 }
 
 /** Every word that a command line may begin with, and what it stands for. */

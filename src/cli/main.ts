@@ -40,7 +40,7 @@ async function dispatch(
       return print(helpText(request.topic), context);
     }
     case "completion": {
-      const { completionScript } = await import("./completion.js");
+      const { completionScript } = await import("./completion/script.js");
       return print(completionScript(request.shell), context);
     }
     case "login":

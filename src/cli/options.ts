@@ -95,6 +95,8 @@ export interface OptionSpec<Value = unknown> {
   readonly metavar?: string;
   readonly default?: string;
   readonly choices?: readonly string[];
+  /** What a shell offers for the value, which may be something else, too. */
+  readonly offers?: readonly string[];
   readonly range?: readonly [number, number];
   readonly read?: ValueReader<Value | Element<Value>>;
   /** May be given several times; its value is the list. Of others the last one counts. */
@@ -103,7 +105,14 @@ export interface OptionSpec<Value = unknown> {
   readonly commands: readonly CommandName[];
   /** What the help of single commands says instead. */
   readonly at?: Partial<
-    Record<CommandName, { readonly help?: string; readonly default?: string }>
+    Record<
+      CommandName,
+      {
+        readonly help?: string;
+        readonly default?: string;
+        readonly offers?: readonly string[];
+      }
+    >
   >;
   /** Under which heading help lists it: `Options` without. */
   readonly group?: "registry";
@@ -183,6 +192,17 @@ export const OPTIONS: {
     help: "os/arch[/variant] of the image to choose; several with commas between, or all",
     default: "this machine's",
     read: readPlatforms,
+    offers: [
+      "all",
+      "linux/386",
+      "linux/amd64",
+      "linux/arm/v6",
+      "linux/arm/v7",
+      "linux/arm64",
+      "linux/ppc64le",
+      "linux/riscv64",
+      "linux/s390x",
+    ],
     commands: ["pull", "plan", "manifest", "resolve", "load", "bundle"],
     at: {
       load: {
@@ -218,9 +238,19 @@ export const OPTIONS: {
     shortAt: { images: "f" },
     at: {
       images: {
+        offers: [
+          "before=",
+          "dangling=false",
+          "dangling=true",
+          "label=",
+          "reference=",
+          "since=",
+          "until=",
+        ],
         help: "only images that fit: dangling=true|false, reference=PATTERN, before=IMAGE, since=IMAGE, until=TIME, label=KEY[=VALUE]",
       },
       prune: {
+        offers: ["label!=", "label=", "until="],
         help: "only images that fit: until=TIME (24h, or a date), label=KEY[=VALUE], label!=KEY[=VALUE]",
       },
     },
@@ -228,11 +258,15 @@ export const OPTIONS: {
   format: {
     metavar: "FORMAT",
     help: "a Go template for each line, json, or table and a template",
+    offers: ["json", "table"],
     commands: ["images", "inspect", "history", "info", "df"],
     shortAt: { inspect: "f", info: "f" },
     at: {
-      inspect: { help: "a Go template for each image, or json" },
-      info: { help: "a Go template, or json" },
+      inspect: {
+        help: "a Go template for each image, or json",
+        offers: ["json"],
+      },
+      info: { help: "a Go template, or json", offers: ["json"] },
     },
   },
   "no-trunc": {

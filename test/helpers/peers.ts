@@ -9,6 +9,7 @@ import { describe, it } from "vitest";
 
 export type Peer =
   | "apt-get"
+  | "bash"
   | "busybox"
   | "containerd"
   | "ctr"
@@ -17,6 +18,7 @@ export type Peer =
   | "docker-registry"
   | "dockerd"
   | "dpkg-deb"
+  | "fish"
   | "igzip"
   | "mkfs.ext4"
   | "nginx"
@@ -25,6 +27,7 @@ export type Peer =
   | "setfattr"
   | "skopeo"
   | "unpigz"
+  | "zsh"
   | "zstd";
 
 /** Daemons live in the sbin folders, which an ordinary user's PATH lacks. */

@@ -38,7 +38,7 @@ export type CommandName =
 export type HelpRow = readonly [term: string, text: string];
 
 /** What a command works on; help lists the commands by it. */
-export type CommandGroup = "registries" | "root" | "tpull";
+export type CommandGroup = "registries" | "root" | "elsewhere" | "tpull";
 
 export interface CommandSpec {
   readonly group: CommandGroup;
@@ -49,8 +49,8 @@ export interface CommandSpec {
     readonly noun: string;
     readonly least: number;
     readonly most: number;
-    /** What a shell offers for them: names of the root's images, or these words. */
-    readonly offers?: "images" | "commands" | readonly string[];
+    /** What a shell offers for them: names of the root's images, files, or words. */
+    readonly offers?: "images" | "files" | "commands" | readonly string[];
   };
   readonly arguments?: readonly HelpRow[];
   /** Example and what it is for. */
@@ -277,9 +277,10 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     },
   },
   serve: {
+    group: "elsewhere",
     summary: "be a read-only registry for images that are here",
     usage: ["tpull serve [options] [[NAME=]PATH...]"],
-    operands: { noun: "layout", least: 0, most: MANY },
+    operands: { noun: "layout", least: 0, most: MANY, offers: "files" },
     arguments: [
       [
         "PATH",

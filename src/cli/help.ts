@@ -26,6 +26,7 @@ const PURPOSE =
 const GROUPS: readonly (readonly [CommandGroup, string])[] = [
   ["registries", "Commands that ask registries"],
   ["root", "Commands for what is in a data root"],
+  ["elsewhere", "Commands that hand images on"],
   ["tpull", "Other commands"],
 ];
 const COMMAND_NOTES =

@@ -42,6 +42,9 @@ Commands for what is in a data root:
   prune       remove what nobody uses
   verify      check a data root against what it claims to hold, and mend it
 
+Commands that hand images on:
+  serve       be a read-only registry for images that are here
+
 Other commands:
   completion  print a completion script for a shell
   demo        pull a small image from a registry inside tpull, explained

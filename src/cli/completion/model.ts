@@ -57,10 +57,10 @@ export function completedCommands(): CompletedCommand[] {
 }
 
 function operandOffer(
-  offers: "images" | "commands" | readonly string[] | undefined,
+  offers: "images" | "files" | "commands" | readonly string[] | undefined,
 ): Offer {
   if (offers === undefined) return { kind: "nothing" };
-  if (offers === "images") return { kind: "images" };
+  if (offers === "images" || offers === "files") return { kind: offers };
   return {
     kind: "words",
     words: offers === "commands" ? topWords().map(([word]) => word) : offers,

@@ -242,7 +242,11 @@ function evaluateCall(
     values.unshift({ type: STRING, data: source });
   }
   try {
-    return called.call(...values);
+    const result = called.call(...values);
+    state.spend(
+      costOf(result) + values.reduce((sum, each) => sum + costOf(each), 0),
+    );
+    return result;
   } catch (error) {
     if (!(error instanceof CallProblem)) throw error;
     state.at(whole);
@@ -278,4 +282,10 @@ function evaluateArgument(
     default:
       return literal(state, node, parameter);
   }
+}
+
+/** Steps that a long text is worth: each one makes what is done with it take longer. */
+function costOf(value: Value): number {
+  const data = fromInterface(value)?.data;
+  return typeof data === "string" ? data.length / 16 : 0;
 }

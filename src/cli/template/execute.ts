@@ -142,7 +142,10 @@ class Run {
         ];
       }
     } else if (type.kind === "map") {
-      for (const [key, item] of sortedEntries(data)) {
+      const entries = sortedEntries(data);
+      // Sorting them takes its time, even if the range is left at once.
+      state.spend(entries.length);
+      for (const [key, item] of entries) {
         const keyType: GoType = type.key.name === undefined ? STRING : type.key;
         yield [
           { type: keyType, data: key },

@@ -89,8 +89,12 @@ const DOCKER: Readonly<Record<string, TemplateFunction>> = {
     },
   },
   title: textFunction(titleCase),
-  lower: textFunction((text) => byCharacter(text, lowerCase)),
-  upper: textFunction((text) => byCharacter(text, upperCase)),
+  lower: textFunction((text) =>
+    isAscii(text) ? text.toLowerCase() : byCharacter(text, lowerCase),
+  ),
+  upper: textFunction((text) =>
+    isAscii(text) ? text.toUpperCase() : byCharacter(text, upperCase),
+  ),
   pad: { parameters: [STRING, INT, INT], call: pad },
   truncate: { parameters: [STRING, INT], call: truncate },
 };
@@ -168,6 +172,11 @@ function printable(value: Argument): GoValue {
 
 function split(text: string, separator: string): string[] {
   return separator === "" ? [...text] : text.split(separator);
+}
+
+function isAscii(text: string): boolean {
+  // oxlint-disable-next-line no-control-regex -- all of ASCII
+  return /^[\x00-\x7f]*$/.test(text);
 }
 
 function byCharacter(text: string, change: (one: string) => string): string {

@@ -1,5 +1,10 @@
 /** Go's print, println and printf, for every kind of value. */
-import { LONGEST_TEXT, formatError } from "./problem.js";
+import {
+  CallProblem,
+  formatError,
+  LONGEST_OUTPUT,
+  LONGEST_TEXT,
+} from "./problem.js";
 import { typeName, type GoType, type StructType } from "./types.js";
 import type { GoData, GoValue } from "./values.js";
 import {
@@ -28,6 +33,7 @@ export function sprint(values: readonly Printed[]): string {
     if (!isText && !afterText) text += " ";
     text += formatValue(value, "v", NO_FLAGS);
     afterText = isText;
+    refuseLong(text);
   }
   return text;
 }
@@ -35,7 +41,13 @@ export function sprint(values: readonly Printed[]): string {
 /** `println`: a space between all operands, and a line break. */
 export function sprintln(values: readonly Printed[]): string {
   const texts = values.map((value) => formatValue(value, "v", NO_FLAGS));
-  return `${texts.join(" ")}\n`;
+  const text = `${texts.join(" ")}\n`;
+  refuseLong(text);
+  return text;
+}
+
+function refuseLong(text: string): void {
+  if (text.length > LONGEST_TEXT) throw new CallProblem("the text is too long");
 }
 
 /** One value by one verb. */
@@ -79,8 +91,8 @@ class ValueWriter {
   write(type: GoType, data: GoData, depth: number): string {
     const text = this.#own(type, data) ?? this.#plain(type, data, depth);
     this.#length += text.length;
-    if (this.#length > LONGEST_TEXT * 4) {
-      throw formatError("printf: the text is too long");
+    if (this.#length > LONGEST_OUTPUT) {
+      throw formatError("template: the text is too long");
     }
     return text;
   }

@@ -1,7 +1,7 @@
 /** Go's printf: a format with verbs, and the values for them. */
 import { formatValue, type Printed } from "./print.js";
 import { fromInterface } from "./truth.js";
-import { formatError, LONGEST_TEXT } from "./problem.js";
+import { CallProblem, LONGEST_TEXT } from "./problem.js";
 import { typeName } from "./types.js";
 import { NO_FLAGS, type Flags } from "./verbs.js";
 
@@ -54,7 +54,7 @@ class Formatter {
   #add(text: string): void {
     this.#text += text;
     if (this.#text.length > LONGEST_TEXT) {
-      throw formatError("printf: the text is too long");
+      throw new CallProblem("the text is too long");
     }
   }
 

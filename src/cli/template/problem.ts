@@ -24,5 +24,21 @@ export class CallProblem extends Error {}
 /** Nesting of templates, parentheses and values that no format for people comes near. */
 export const DEEPEST = 1000;
 
-/** Characters that a text in a template, and all of its output, may have. */
-export const LONGEST_TEXT: number = 2 ** 26;
+/** Characters that a text may have which a template makes for itself. */
+export const LONGEST_TEXT: number = 2 ** 22;
+
+/** Characters that a template may print. */
+export const LONGEST_OUTPUT: number = 2 ** 26;
+
+/**
+ * Refuses data or templates that are nested deeper than the stack bears.
+ * @throws TpullError `FORMAT_INVALID`
+ */
+export function guarded<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw formatError("template: nested too deep, or too long");
+  }
+}

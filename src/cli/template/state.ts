@@ -1,15 +1,15 @@
 /** What a running template knows: where it is, its variables, what it has printed. */
 import type { FunctionTable } from "./functions.js";
 import { sourceOf, type Pointed } from "./nodes.js";
-import { formatError, LONGEST_TEXT } from "./problem.js";
+import { formatError, LONGEST_OUTPUT } from "./problem.js";
 import { quoted } from "./quote.js";
 import type { GoValue } from "./values.js";
 
 /** What a map gives for a key that it lacks: `<no value>`, the zero of its elements, or an error. */
 export type MissingKey = "default" | "zero" | "error";
 
-/** Nodes that one run may visit, so that no template runs for ever. */
-const MOST_STEPS = 5_000_000;
+/** Nodes that one run may visit, and what else takes as long, so that no template runs for ever. */
+const MOST_STEPS = 2_000_000;
 
 interface Variable {
   readonly name: string;
@@ -44,13 +44,18 @@ export class State {
 
   write(text: string): void {
     this.#output += text;
-    if (this.#output.length > LONGEST_TEXT) this.fail("the text is too long");
+    if (this.#output.length > LONGEST_OUTPUT) this.fail("the text is too long");
   }
 
   /** Marks the node that errors from now on are about. */
   at(node: Pointed): void {
     this.#node = node;
-    this.#steps += 1;
+    this.spend(1);
+  }
+
+  /** Counts work that takes as long as so many nodes. */
+  spend(steps: number): void {
+    this.#steps += steps;
     if (this.#steps > MOST_STEPS) this.fail("the template runs too long");
   }
 

@@ -3,7 +3,7 @@ import { isTpullError } from "../../../store/errors.js";
 import { runTemplate } from "./execute.js";
 import { FUNCTIONS, HEADER_FUNCTIONS } from "./functions.js";
 import { parseTemplates, type TemplateSet } from "./parse.js";
-import { formatError } from "./problem.js";
+import { guarded } from "./problem.js";
 import { State, type MissingKey } from "./state.js";
 import { fromInterface } from "./truth.js";
 import { fromJson, type GoValue } from "./values.js";
@@ -82,16 +82,6 @@ export function inspectLine(
   } catch (error) {
     if (!isTpullError(error)) throw error;
   }
-  const raw = guarded(() => fromJson(json));
+  const raw = fromJson(json);
   return `${executeTemplate(template, raw, { missingKey: "error" })}\n`;
-}
-
-/** Data or templates that are nested deeper than the stack bears are refused, too. */
-function guarded<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw formatError("template: nested too deep, or too long");
-  }
 }

@@ -93,10 +93,11 @@ export function pointerTo(element: GoType): GoType {
 
 /**
  * A struct type.
- * @param name as `%T` and error messages print it: `image.RootFS`
+ * @param name as `%T` and error messages print it: `image.RootFS`; empty for a
+ *   type without a name
  */
 export function structOf(name: string, fields: readonly Field[]): GoType {
-  return { kind: "struct", name, fields };
+  return { kind: "struct", ...(name === "" ? {} : { name }), fields };
 }
 
 /** A type under a name of its own, like `nat.Port`, which is a string. */

@@ -3,6 +3,7 @@
  * {@link GoValue} and nothing else: no property of a JavaScript object can be
  * reached from it.
  */
+import { guarded } from "./problem.js";
 import {
   ANY,
   BOOL,
@@ -82,9 +83,10 @@ export function struct(
  * what is absent or null is the type's zero, what the type does not know is
  * left out, and so is what does not fit it.
  * @param json parsed; whole numbers beyond 2^53 as bigint
+ * @throws TpullError `FORMAT_INVALID` for what is nested thousands deep
  */
 export function typed(type: GoType, json: unknown): GoValue {
-  return { type, data: decode(type, json) };
+  return { type, data: guarded(() => decode(type, json)) };
 }
 
 /**

@@ -41,6 +41,7 @@ type Formatted = string | undefined;
 
 export function padded(text: string, flags: Flags, zero: boolean): string {
   const { width = 0 } = flags;
+  if (width === 0) return text;
   const missing = width - [...text].length;
   if (missing <= 0) return text;
   if (flags.minus) return text + " ".repeat(missing);

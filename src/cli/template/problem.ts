@@ -5,7 +5,7 @@ import { TpullError } from "../../../store/errors.js";
 export const FORMAT_INVALID: string = "FORMAT_INVALID";
 
 const HINT =
-  "A format is a Go template: {{.Field}}, {{json .}}, {{range .List}}…{{end}}; see 'tpull help COMMAND' for its fields.";
+  "A format is a Go template, like {{.Field}} or {{range .List}}{{.}} {{end}}; {{json .}} shows all there is.";
 
 /**
  * @param message in Go's words, so that it can be looked up

@@ -82,7 +82,7 @@ describe("formatRows", () => {
     expect(failure("table {{.Name}")).toMatchObject({
       code: "FORMAT_INVALID",
       message: "template: :1: bad character U+007D '}'",
-      hint: expect.stringContaining("--help"),
+      hint: expect.stringContaining("{{json .}}"),
     });
     // Also where there is no row that it could fail for.
     expect(failure("{{end}}", { ...LISTING, rows: [] })).toMatchObject({

@@ -5,6 +5,8 @@ import {
   exitStatus,
   stackOf,
 } from "#src/cli/report-error.js";
+import { executeTemplate, parseTemplate } from "#src/cli/template/template.js";
+import { string } from "#src/cli/template/values.js";
 import { TpullError } from "#store/errors.js";
 
 const failure = new TpullError("NOT_FOUND", "docker.io has no such tag", {
@@ -81,4 +83,20 @@ test.each([
   ["PLATFORM_INVALID", 2],
 ])("%s ends with status %i", (code, status) => {
   expect(exitStatus({ code, message: "" })).toBe(status);
+});
+
+test("a format that cannot be read is the command line's fault, one that fails on data is not", () => {
+  const ended = (work: () => unknown): number => {
+    try {
+      work();
+    } catch (error) {
+      return exitStatus(describeError(error));
+    }
+    return 0;
+  };
+  const value = string("x");
+  expect(ended(() => parseTemplate("{{.Foo"))).toBe(2);
+  expect(ended(() => executeTemplate(parseTemplate("{{.Foo}}"), value))).toBe(
+    1,
+  );
 });

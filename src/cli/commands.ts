@@ -302,9 +302,10 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     },
   },
   save: {
+    group: "elsewhere",
     summary: "save images from a data root as one archive",
     usage: ["tpull save [options] -o FILE IMAGE..."],
-    operands: IMAGES,
+    operands: { ...LOCAL, least: 1, most: MANY },
     arguments: [LOCAL_IMAGE],
     examples: [
       ["tpull save -o web.tar nginx:1.27 redis:7", "shared layers once"],
@@ -312,6 +313,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     ],
   },
   load: {
+    group: "elsewhere",
     summary: "load images from an archive into a data root",
     usage: ["tpull load [options] [-i FILE|DIR]"],
     arguments: [
@@ -330,6 +332,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     },
   },
   bundle: {
+    group: "elsewhere",
     summary: "fetch images into an archive to be carried elsewhere",
     usage: [
       "tpull bundle [options] -o FILE|DIR IMAGE...",
@@ -347,6 +350,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     },
   },
   inventory: {
+    group: "elsewhere",
     summary: "list the layers of a data root, for bundles without them",
     usage: ["tpull inventory [options]"],
     examples: [["tpull inventory >there.json", "where images are to go"]],

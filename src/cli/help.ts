@@ -26,11 +26,11 @@ const PURPOSE =
 const GROUPS: readonly (readonly [CommandGroup, string])[] = [
   ["registries", "Commands that ask registries"],
   ["root", "Commands for what is in a data root"],
-  ["elsewhere", "Commands that hand images on"],
+  ["elsewhere", "Commands that carry images elsewhere"],
   ["tpull", "Other commands"],
 ];
 const COMMAND_NOTES =
-  "docker's forms are the same commands: tpull image ls|pull|inspect|history|tag|rm|prune, tpull system df|info, and tpull ls. 'tpull COMMAND --help' explains one command.";
+  "docker's forms are the same commands: tpull image ls|pull|inspect|history|tag|rm|prune|save|load, tpull system df|info, and tpull ls. 'tpull COMMAND --help' explains one command.";
 
 const USAGE_STATUS: HelpRow = [
   "2",

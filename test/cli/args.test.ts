@@ -245,15 +245,15 @@ describe("usage errors", () => {
     [["images", "--all="], "--all takes no value but =true or =false"],
     [
       ["image"],
-      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag ('tpull pull image' pulls an image of that name)",
+      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, save, load ('tpull pull image' pulls an image of that name)",
     ],
     [
       ["image", "nonsense"],
-      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, not \"nonsense\"",
+      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, save, load, not \"nonsense\"",
     ],
     [
       ["image", "inspct", "x"],
-      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, not \"inspct\" (did you mean inspect?)",
+      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, save, load, not \"inspct\" (did you mean inspect?)",
     ],
     [
       ["--root=/r", "system", "prune"],
@@ -261,7 +261,7 @@ describe("usage errors", () => {
     ],
     [
       ["help", "image", "lss"],
-      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, not \"lss\" (did you mean ls?)",
+      "'tpull image' is followed by ls, list, pull, inspect, history, rm, remove, prune, tag, save, load, not \"lss\" (did you mean ls?)",
     ],
     [["help", "systm"], '"systm" is not a command (did you mean system?)'],
     [["images", "-v"], 'unknown option "-v"'],

@@ -137,6 +137,15 @@ const LINES: readonly (readonly [line: string, words: readonly string[]])[] = [
     "tpull plan --ca-file some\t",
     ["plan", "--ca-file", "some-certificate.pem"],
   ],
+  [
+    "tpull save -o some\tnginx:1\t",
+    ["save", "-o", "some-certificate.pem", "nginx:1.26"],
+  ],
+  [
+    "tpull image load -i some\t",
+    ["image", "load", "-i", "some-certificate.pem"],
+  ],
+  ["tpull bundle -f some\t", ["bundle", "-f", "some-certificate.pem"]],
   ["tpull completion f\t", ["completion", "fish"]],
   ["tpull help compl\t", ["help", "completion"]],
 ];
@@ -251,6 +260,8 @@ describeWithPeers("fish", ["fish"], {}, () => {
     ["tpull verify --quic", ["--quick"]],
     ["tpull --limit-rate 1m verify --rep", ["--repair"]],
     ["tpull plan --ca-file some", ["some-certificate.pem"]],
+    ["tpull save -o some", ["some-certificate.pem"]],
+    ["tpull save -o x nginx:1", ["nginx:1.26"]],
     ["tpull completion ", ["bash", "fish", "zsh"]],
     ["tpull help compl", ["completion"]],
   ])("%s", async (line, words) => {

@@ -42,8 +42,12 @@ Commands for what is in a data root:
   prune       remove what nobody uses
   verify      check a data root against what it claims to hold, and mend it
 
-Commands that hand images on:
+Commands that carry images elsewhere:
   serve       be a read-only registry for images that are here
+  save        save images from a data root as one archive
+  load        load images from an archive into a data root
+  bundle      fetch images into an archive to be carried elsewhere
+  inventory   list the layers of a data root, for bundles without them
 
 Other commands:
   completion  print a completion script for a shell
@@ -52,8 +56,8 @@ Other commands:
   version     print the version
 
 docker's forms are the same commands: tpull image
-ls|pull|inspect|history|tag|rm|prune, tpull system df|info, and tpull ls. 'tpull
-COMMAND --help' explains one command.
+ls|pull|inspect|history|tag|rm|prune|save|load, tpull system df|info, and tpull
+ls. 'tpull COMMAND --help' explains one command.
 
 Arguments:
   IMAGE       [host[:port]/]repository[:tag][@digest], read as docker reads it:

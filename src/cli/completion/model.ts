@@ -94,7 +94,7 @@ function valueOffer(
 ): Offer {
   if (words !== undefined) return { kind: "words", words };
   if (metavar === "DIR") return { kind: "folders" };
-  return { kind: metavar === "FILE" ? "files" : "nothing" };
+  return { kind: /FILE|LIST/.test(metavar) ? "files" : "nothing" };
 }
 
 /** What a command line may begin with. */

@@ -1,5 +1,6 @@
 /** An image's config as far as reading a store needs it: JSON that other programs wrote. */
 import { type DiffId, isDigest } from "../digest.js";
+import { type DockerImage, readDockerImage } from "./docker-image.js";
 
 /** The members of a JSON object, whatever is in them. */
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -8,12 +9,15 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export interface StoredConfig {
   /** All of it, parsed. */
   readonly json: JsonObject;
+  /** What dockerd makes of it. */
+  readonly image: DockerImage;
   readonly diffIds: readonly DiffId[];
 }
 
 /**
  * Parses a config; undefined for one that dockerd would skip: no JSON object,
- * or none with a `rootfs`.
+ * none with a `rootfs`, one whose members have other types than docker's, or
+ * one of another system than Linux.
  */
 export function parseStoredConfig(bytes: Uint8Array): StoredConfig | undefined {
   let json: unknown;
@@ -23,11 +27,12 @@ export function parseStoredConfig(bytes: Uint8Array): StoredConfig | undefined {
     return undefined;
   }
   if (!isObject(json)) return undefined;
-  const rootfs = json["rootfs"];
-  if (!isObject(rootfs)) return undefined;
-  const diffIds = rootfs["diff_ids"] ?? [];
-  if (!Array.isArray(diffIds) || !diffIds.every(isDigest)) return undefined;
-  return { json, diffIds: diffIds as string[] as DiffId[] };
+  const image = readDockerImage(json);
+  if (image?.rootfs === undefined) return undefined;
+  const { diffIds } = image.rootfs;
+  if (!diffIds.every(isDigest)) return undefined;
+  if (image.os !== "" && image.os.toLowerCase() !== "linux") return undefined;
+  return { json, image, diffIds: diffIds as readonly string[] as DiffId[] };
 }
 
 export function isObject(value: unknown): value is JsonObject {

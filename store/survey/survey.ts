@@ -138,7 +138,7 @@ export class Survey {
       const filed = this.imageIds.includes(id);
       if (filed) {
         const what = bytes
-          ? "is not one of an image"
+          ? "is not one that docker would load"
           : "does not have its hash";
         this.#note("CONFIG_DAMAGED", id, `its config ${what}`);
       } else if (tags.length + digests.length > 0) {

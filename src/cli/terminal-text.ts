@@ -25,13 +25,27 @@ export function printableLines(text: string): string {
   );
 }
 
+/** The same for a text that is only changed on its way to a terminal. */
+export function shownLines(text: string, isTTY: boolean): string {
+  return isTTY ? printableLines(text) : text;
+}
+
+/** A JSON document with its line breaks; on its way to a terminal such characters are written as JSON escapes. */
+export function shownJson(json: string, isTTY: boolean): string {
+  if (!isTTY) return json;
+  return json.replaceAll(HARMFUL, (character) =>
+    character === "\n" ? character : jsonEscape(character),
+  );
+}
+
 /** JSON text in which such characters are written as JSON escapes, too. */
 export function jsonLine(value: unknown): string {
-  const text = JSON.stringify(value).replaceAll(
-    HARMFUL,
-    (character) => `\\u${hex(character).padStart(4, "0")}`,
-  );
+  const text = JSON.stringify(value).replaceAll(HARMFUL, jsonEscape);
   return `${text}\n`;
+}
+
+function jsonEscape(character: string): string {
+  return `\\u${hex(character).padStart(4, "0")}`;
 }
 
 function escaped(character: string): string {

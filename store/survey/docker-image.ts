@@ -59,8 +59,7 @@ export interface DockerImage {
   readonly osVersion: string;
   readonly config: RunConfig | undefined;
   readonly rootfs:
-    | { readonly type: string; readonly diffIds: readonly string[] }
-    | undefined;
+    { readonly type: string; readonly diffIds: readonly string[] } | undefined;
   readonly history: readonly HistoryEntry[];
 }
 

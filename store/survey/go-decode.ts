@@ -12,7 +12,7 @@ export type Decoder<Value> = (json: unknown) => Value;
 export class TypeMismatch extends Error {}
 
 export const text: Decoder<string> = (json) => {
-  if (typeof json === "string") return json;
+  if (typeof json === "string") return wellFormed(json);
   return isNone(json) ? "" : mismatch("a string");
 };
 
@@ -48,7 +48,9 @@ export function map<Value>(
   value: Decoder<Value>,
 ): Decoder<ReadonlyMap<string, Value>> {
   return (json) =>
-    new Map(members(json).map(([key, member]) => [key, value(member)]));
+    new Map(
+      members(json).map(([key, member]) => [wellFormed(key), value(member)]),
+    );
 }
 
 /** The decoder of each field, and what it is called in JSON. */
@@ -97,6 +99,13 @@ function members(json: unknown): [string, unknown][] {
     return mismatch("an object");
   }
   return Object.entries(json as object);
+}
+
+/** Half a surrogate pair becomes U+FFFD. */
+function wellFormed(string: string): string {
+  return /\p{Surrogate}/u.test(string)
+    ? Buffer.from(string).toString()
+    : string;
 }
 
 function isNone(json: unknown): json is null | undefined {

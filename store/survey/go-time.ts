@@ -38,10 +38,7 @@ export function parseRfc3339(text: string): GoTime | undefined {
   const offset = sign === "-" ? -east : east;
   return {
     seconds:
-      midnight.getTime() / 1000 +
-      hour * 3600 +
-      (minute - offset) * 60 +
-      second,
+      midnight.getTime() / 1000 + hour * 3600 + (minute - offset) * 60 + second,
     nanoseconds: Number((parts[7] ?? "").slice(0, 9).padEnd(9, "0")),
     // Adding zero turns -0 into 0.
     offset: offset + 0,

@@ -24,6 +24,7 @@ import { readRepositories, validReferences } from "../repositories.js";
 import type { Store } from "../store.js";
 import type { Damage } from "./damage.js";
 import { parseStoredConfig, type StoredConfig } from "./image-config.js";
+import { compareNames } from "./name-order.js";
 
 /** An image with everything that it takes to use it. */
 export interface StoredImage {
@@ -33,9 +34,9 @@ export interface StoredImage {
   readonly layers: readonly LayerRecord[];
   /** Bytes of all its layers' files, as docker counts them. */
   readonly size: number;
-  /** Familiar `name:tag` references, sorted. */
+  /** Familiar `name:tag` references, in docker's order. */
   readonly tags: readonly string[];
-  /** Familiar `name@digest` references, sorted. */
+  /** Familiar `name@digest` references, in docker's order. */
   readonly digests: readonly string[];
   /** The image it was built from, where docker noted one. */
   readonly parent: ImageId | undefined;
@@ -80,7 +81,7 @@ export class Survey {
     }
   }
 
-  /** The names of an image, sorted by bytes as docker sorts them. */
+  /** The names of an image, in docker's order. */
   namesOf(id: ImageId): Readonly<Names> {
     this.#names ??= this.#collectNames();
     return this.#names.get(id) ?? { tags: [], digests: [] };
@@ -96,8 +97,8 @@ export class Survey {
       }
     }
     for (const { tags, digests } of names.values()) {
-      tags.sort();
-      digests.sort();
+      tags.sort(compareNames);
+      digests.sort(compareNames);
     }
     return names;
   }

@@ -36,7 +36,8 @@ function zoneFiles(name: string | undefined): readonly string[] {
   if (name === undefined) return ["/etc/localtime"];
   const bare = name.replace(/^:/, "");
   if (bare.startsWith("/")) return [bare];
-  if (bare === "" || bare === "UTC" || bare.split("/").includes("..")) return [];
+  if (bare === "" || bare === "UTC" || bare.split("/").includes(".."))
+    return [];
   return DATABASES.map((folder) => join(folder, bare));
 }
 

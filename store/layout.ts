@@ -129,7 +129,8 @@ export class Layout {
   }
 
   layerFile(chainId: ChainId, file: keyof typeof LAYER_FILE): string {
-    return join(this.layer(chainId), LAYER_FILE[file]);
+    // Called for every file of every layer, where join would take a tenth of the time.
+    return `${this.layers}/${hexOf(chainId)}/${LAYER_FILE[file]}`;
   }
 
   /** `overlay2/<cache-id>`. */

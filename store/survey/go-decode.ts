@@ -49,7 +49,9 @@ export function map<Value>(
 ): Decoder<ReadonlyMap<string, Value>> {
   return (json) =>
     new Map(
-      members(json).map(([key, member]) => [wellFormed(key), value(member)]),
+      Object.entries(isNone(json) ? {} : objectOf(json)).map(
+        ([key, member]) => [wellFormed(key), value(member)],
+      ),
     );
 }
 
@@ -65,40 +67,49 @@ type Fields<Struct> = {
 export function struct<Struct extends object>(
   fields: Fields<Struct>,
 ): Decoder<Struct> {
-  const declared = Object.entries(fields) as [
-    keyof Struct & string,
-    Fields<Struct>[keyof Struct],
-  ][];
-  const byName = new Map<string, keyof Struct & string>();
-  for (const [name, [jsonName]] of declared) {
-    byName.set(folded(jsonName), name);
-    byName.set(jsonName, name);
-  }
-  return (json) => {
-    const given = new Map<string, unknown>();
-    for (const [key, member] of members(json)) {
-      const name = byName.get(key) ?? byName.get(folded(key));
-      if (name !== undefined) given.set(name, member);
+  const declared = Object.entries(fields) as Declared<Struct>[];
+  const exact = new Map(declared.map((one) => [one[1][0], one]));
+  const loose = new Map(declared.map((one) => [folded(one[1][0]), one]));
+  const read = (given: JsonObject): Struct => {
+    const result: Partial<Struct> = {};
+    for (const [name, [jsonName, value]] of declared) {
+      result[name] = value(given[jsonName]);
     }
-    const read = declared.map(([name, [, value]]) => [
-      name,
-      value(given.get(name)),
-    ]);
-    return Object.fromEntries(read) as Struct;
+    return result as Struct;
+  };
+  /** Under the names that are declared; of members of one name the last one counts. */
+  const withDeclaredNames = (given: JsonObject): JsonObject => {
+    const renamed: Record<string, unknown> = {};
+    for (const [key, member] of Object.entries(given)) {
+      const one = exact.get(key) ?? loose.get(folded(key));
+      if (one !== undefined) renamed[one[1][0]] = member;
+    }
+    return renamed;
+  };
+  const zero = read({});
+  return (json) => {
+    if (isNone(json)) return zero;
+    const object = objectOf(json);
+    const isPlain = Object.keys(object).every((key) => exact.has(key));
+    return read(isPlain ? object : withDeclaredNames(object));
   };
 }
+
+type JsonObject = Readonly<Record<string, unknown>>;
+type Declared<Struct> = [
+  keyof Struct & string,
+  Fields<Struct>[keyof Struct & string],
+];
 
 /** Names are compared as Go folds them; `ſ` is another form of s. */
 function folded(name: string): string {
   return name.toLowerCase().replaceAll("ſ", "s");
 }
 
-function members(json: unknown): [string, unknown][] {
-  if (isNone(json)) return [];
-  if (typeof json !== "object" || Array.isArray(json)) {
-    return mismatch("an object");
-  }
-  return Object.entries(json as object);
+function objectOf(json: unknown): JsonObject {
+  const isObject =
+    typeof json === "object" && json !== null && !Array.isArray(json);
+  return isObject ? (json as JsonObject) : mismatch("an object");
 }
 
 /** Half a surrogate pair becomes U+FFFD. */

@@ -23,26 +23,45 @@ const RFC_3339 =
 export function parseRfc3339(text: string): GoTime | undefined {
   const parts = RFC_3339.exec(text);
   if (parts === null) return undefined;
-  const [year, month, day, hour, minute, second] = parts
-    .slice(1, 7)
-    .map(Number) as [number, number, number, number, number, number];
-  const [sign, hours, minutes] = parts.slice(8);
-  const east = Number(hours ?? 0) * 60 + Number(minutes ?? 0);
-  if (hour > 23 || minute > 59 || second > 59) return undefined;
-  if (Number(hours ?? 0) > 24 || Number(minutes ?? 0) > 60) return undefined;
-  const midnight = new Date(0);
-  midnight.setUTCFullYear(year, month - 1, day);
-  if (midnight.getUTCMonth() !== month - 1 || midnight.getUTCDate() !== day) {
+  const year = Number(parts[1]);
+  const month = Number(parts[2]);
+  const day = Number(parts[3]);
+  const hour = Number(parts[4]);
+  const minute = Number(parts[5]);
+  const second = Number(parts[6]);
+  const [, , , , , , , fraction = "", sign, hours = "0", minutes = "0"] = parts;
+  if (month < 1 || month > 12 || day < 1 || day > daysOf(year, month)) {
     return undefined;
   }
-  const offset = sign === "-" ? -east : east;
+  if (hour > 23 || minute > 59 || second > 59) return undefined;
+  if (Number(hours) > 24 || Number(minutes) > 60) return undefined;
+  const east = Number(hours) * 60 + Number(minutes);
+  const offset = sign === "-" ? 0 - east : east;
+  const minuteOfDay = hour * 60 + minute - offset;
   return {
     seconds:
-      midnight.getTime() / 1000 + hour * 3600 + (minute - offset) * 60 + second,
-    nanoseconds: Number((parts[7] ?? "").slice(0, 9).padEnd(9, "0")),
-    // Adding zero turns -0 into 0.
-    offset: offset + 0,
+      daysSince1970(year, month, day) * 86_400 + minuteOfDay * 60 + second,
+    nanoseconds:
+      fraction === "" ? 0 : Number(fraction.slice(0, 9).padEnd(9, "0")),
+    offset,
   };
+}
+
+const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
+
+function daysOf(year: number, month: number): number {
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return month === 2 && isLeap ? 29 : MONTH_DAYS[month - 1]!;
+}
+
+/** Of a date in the Gregorian calendar, also before it was in use. */
+function daysSince1970(year: number, month: number, day: number): number {
+  // Counted from March 1 of the year 0, so that a leap day is the last of a year.
+  const y = month > 2 ? year : year - 1;
+  const leapDays =
+    Math.floor(y / 4) - Math.floor(y / 100) + Math.floor(y / 400);
+  const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1;
+  return y * 365 + leapDays + dayOfYear - 719_468;
 }
 
 /** `2024-05-06T07:08:09.12+02:00`: Go's layout RFC3339Nano, which writes no zeros at the end of a fraction. */

@@ -14,6 +14,9 @@ export interface StoredConfig {
   readonly diffIds: readonly DiffId[];
 }
 
+/** Bytes that are no UTF-8 become U+FFFD. A byte order mark stays, and is no JSON. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /**
  * Parses a config; undefined for one that dockerd would skip: no JSON object,
  * none with a `rootfs`, one whose members have other types than docker's, or
@@ -22,7 +25,7 @@ export interface StoredConfig {
 export function parseStoredConfig(bytes: Uint8Array): StoredConfig | undefined {
   let json: unknown;
   try {
-    json = JSON.parse(Buffer.from(bytes).toString("utf8"));
+    json = JSON.parse(decoder.decode(bytes));
   } catch {
     return undefined;
   }

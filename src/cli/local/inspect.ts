@@ -37,9 +37,9 @@ export const answerInspect: Answer = async (context) => {
     flags.format === "json" ? inspectLine(images) : inspectDocument(images);
   output.out(shownJson(`${text}\n`, isTTY));
   let status = 0;
-  for (const { name, found } of result) {
+  for (const { found } of result) {
     if (!isTpullError(found)) continue;
-    output.err(errorText(describeError(found), name));
+    output.err(errorText(describeError(found)));
     status = 1;
   }
   tellDamage(output, damage);

@@ -56,3 +56,19 @@ export { inflated } from "./archive/inflated.js";
 export type { Compression } from "./ingest/compress.js";
 export { inventory } from "./survey/inventory.js";
 export type { Inventory } from "./survey/inventory.js";
+export { imageHistory } from "./survey/image-history.js";
+export type { HistoryStep } from "./survey/image-history.js";
+export { inspectImage } from "./survey/inspect-image.js";
+export type {
+  InspectedConfig,
+  InspectedHealthcheck,
+  InspectedImage,
+} from "./survey/inspect-image.js";
+export { listImages } from "./survey/list-images.js";
+export type {
+  ImageList,
+  ListedImage,
+  ListOptions,
+} from "./survey/list-images.js";
+export type { Damage } from "./survey/damage.js";
+export type { OverlayDirectories } from "./survey/graph-driver.js";

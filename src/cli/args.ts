@@ -104,13 +104,28 @@ function tokenize(argv: readonly string[], command: CommandName): Token[] {
   ) as Record<string, { type: "boolean" | "string"; short?: string }>;
   // Not strict: the messages for what is wrong are made here.
   const { tokens } = parseArgs({
-    args: [...argv],
+    args: withLongNames(argv, letters),
     options,
     strict: false,
     allowPositionals: true,
     tokens: true,
   });
   return tokens;
+}
+
+/** `-H=false` as docker takes it: Node would read three letters and a sign. */
+function withLongNames(
+  argv: readonly string[],
+  letters: ReadonlyMap<OptionName, string>,
+): string[] {
+  const names = new Map([...letters].map(([name, letter]) => [letter, name]));
+  const end = argv.indexOf("--");
+  return argv.map((word, at) => {
+    const [, letter = "", value = ""] = /^-([A-Za-z])(=.*)$/s.exec(word) ?? [];
+    const name = names.get(letter);
+    const isOption = end === -1 || at < end;
+    return name !== undefined && isOption ? `--${name}${value}` : word;
+  });
 }
 
 /** The letter of each option: those of the command, then those of others that are free. */

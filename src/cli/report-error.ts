@@ -14,6 +14,7 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   USAGE,
   "OPTION_INVALID",
   "PLATFORM_INVALID",
+  "FILTER_INVALID",
 ]);
 const DEFECT_HINT =
   "This is a defect in tpull. TPULL_DEBUG=1 shows where it happened; please report it.";

@@ -2,11 +2,11 @@
 import { shortId } from "../../../store/digest.js";
 import { parseRfc3339, ZERO_TIME } from "../../../store/survey/go-time.js";
 import type { HistoryStep } from "../../../store/survey/image-history.js";
-import { rfc3339 } from "../format/go-dates.js";
+import { formatDate, momentIn, RFC_3339_LAYOUT } from "../format/go-dates.js";
 import type { Row } from "../format/rows.js";
 import { humanDuration, humanSize } from "../format/units.js";
 import { ellipsis } from "../format/width.js";
-import type { Zone } from "../format/zone/local-zone.js";
+import type { Zone } from "../format/local-zone.js";
 
 export interface HistoryRowOptions {
   /** Sizes and dates for people; else bytes and dates in full. */
@@ -30,7 +30,7 @@ export function historyRow(
 ): Row {
   const time = created === undefined ? undefined : parseRfc3339(created);
   const { seconds } = time ?? ZERO_TIME;
-  const date = rfc3339(seconds, zone);
+  const date = formatDate(momentIn(zone, seconds), RFC_3339_LAYOUT);
   const age =
     seconds <= OLDEST ? "N/A" : `${humanDuration(now - seconds * 1000)} ago`;
   const command = createdBy.replaceAll("\t", " ");

@@ -3,7 +3,7 @@ import { imageHistory } from "../../../store/survey/image-history.js";
 import { openStore } from "../../../store/store.js";
 import { jsonDocument, type Answer } from "../answers/answer.js";
 import { type Column, formatRows } from "../format/rows.js";
-import { localZone } from "../format/zone/local-zone.js";
+import { localZone } from "../format/local-zone.js";
 import { shownJson, shownLines } from "../terminal-text.js";
 import { historyRow } from "./history-rows.js";
 import { tellDamage, tellHolder } from "./notices.js";
@@ -27,7 +27,7 @@ export const answerHistory: Answer = async (context) => {
       flags.quiet && isPlain
         ? rows.map(({ ID }) => `${ID}\n`).join("")
         : formatRows(
-            { columns: columnsOf(human), headers: HEADERS, rows },
+            { columns: columnsOf(human), headers: HEADERS, rows, rowType: ROW },
             flags.format,
           );
     output.out(shownLines(text, isTTY));
@@ -45,6 +45,9 @@ const HEADERS = {
   Size: "SIZE",
   Comment: "COMMENT",
 } as const;
+
+/** What docker's errors call a row. */
+const ROW = "*image.historyContext";
 
 /** Those of the table without a template. */
 function columnsOf(human: boolean): Column[] {

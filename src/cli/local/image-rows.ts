@@ -3,10 +3,10 @@ import { shortId } from "../../../store/digest.js";
 import { parseRfc3339, ZERO_TIME } from "../../../store/survey/go-time.js";
 import { repositoryOf } from "../../../store/repositories.js";
 import type { ListedImage } from "../../../store/survey/list-images.js";
-import { dateString } from "../format/go-dates.js";
+import { formatDate, momentIn, PLAIN_LAYOUT } from "../format/go-dates.js";
 import type { Row } from "../format/rows.js";
 import { humanDuration, humanSize } from "../format/units.js";
-import type { Zone } from "../format/zone/local-zone.js";
+import type { Zone } from "../format/local-zone.js";
 
 export interface ImageRowOptions {
   /** Whether names that are digests have rows of their own. */
@@ -37,7 +37,7 @@ export function imageRows(image: ListedImage, options: ImageRowOptions): Row[] {
       created === ZERO_TIME.seconds
         ? noAge
         : `${humanDuration(now - created * 1000)} ago`,
-    CreatedAt: dateString(created, zone),
+    CreatedAt: formatDate(momentIn(zone, created), PLAIN_LAYOUT),
     Size: humanSize(size),
     Containers: NOT_GATHERED,
     SharedSize: NOT_GATHERED,

@@ -6,7 +6,7 @@ import {
 import { openStore } from "../../../store/store.js";
 import { jsonDocument, type Answer } from "../answers/answer.js";
 import { type Column, formatRows } from "../format/rows.js";
-import { localZone, UTC } from "../format/zone/local-zone.js";
+import { localZone, UTC } from "../format/local-zone.js";
 import type { Flags } from "../options.js";
 import { shownJson, shownLines } from "../terminal-text.js";
 import { readBoolean, readFilters } from "./filters.js";
@@ -39,7 +39,7 @@ export const answerImages: Answer = async (context) => {
       flags.quiet && isPlain
         ? rows.map(({ ID }) => `${ID}\n`).join("")
         : formatRows(
-            { columns: columnsOf(flags), headers: HEADERS, rows },
+            { columns: columnsOf(flags), headers: HEADERS, rows, rowType: ROW },
             format,
           );
     output.out(shownLines(text, isTTY));
@@ -121,6 +121,9 @@ const HEADERS = {
   UniqueSize: "UNIQUE SIZE",
   VirtualSize: "SIZE",
 } as const;
+
+/** What docker's errors call a row. */
+const ROW = "*formatter.imageContext";
 
 /** Those of the table without a template. */
 function columnsOf({ digests }: Flags): Column[] {

@@ -1,6 +1,6 @@
 /** Inspected images as the JSON text that docker prints. */
-import { goString } from "../../../store/go-json.js";
 import type { InspectedImage } from "../../../store/survey/inspect-image.js";
+import { jsonString } from "../template/json.js";
 
 /** Object members in Go's order: those of structs as they are declared, those of maps by the bytes of their keys. */
 type Json =
@@ -22,7 +22,7 @@ export function inspectDocument(images: readonly InspectedImage[]): string {
 }
 
 /** The same list in one line, as `docker inspect --format json` prints it. */
-export function inspectLine(images: readonly InspectedImage[]): string {
+export function inspectList(images: readonly InspectedImage[]): string {
   return write(images.map(withMaps), undefined);
 }
 
@@ -48,7 +48,7 @@ function sorted(value: Json): Json {
 
 /** @param line what begins a line, with the indentation; undefined for no lines */
 function write(value: Json, line: string | undefined): string {
-  if (typeof value === "string") return goString(value);
+  if (typeof value === "string") return quoted(value);
   if (typeof value !== "object" || value === null) {
     return JSON.stringify(value ?? null);
   }
@@ -58,7 +58,7 @@ function write(value: Json, line: string | undefined): string {
   const parts = isList
     ? value.map((item: Json) => write(item, below))
     : membersOf(value as ReadonlyMap<string, Json>).map(
-        ([key, member]) => `${goString(key)}${colon}${write(member, below)}`,
+        ([key, member]) => `${quoted(key)}${colon}${write(member, below)}`,
       );
   const [open, close] = isList ? "[]" : "{}";
   if (parts.length === 0) return `${open}${close}`;
@@ -73,4 +73,9 @@ function membersOf(
       ? [...(object as ReadonlyMap<string, Json>)]
       : Object.entries(object);
   return members.filter(([, member]) => member !== undefined);
+}
+
+/** As docker's server writes a string, whatever the client makes of the document. */
+function quoted(text: string): string {
+  return jsonString(text, { escapeHtml: true });
 }

@@ -8,41 +8,75 @@ import { surveyed } from "../../../store/survey/survey.js";
 import { openStore } from "../../../store/store.js";
 import type { Answer } from "../answers/answer.js";
 import { describeError, errorText } from "../report-error.js";
-import { shownJson } from "../terminal-text.js";
-import { inspectDocument, inspectLine } from "./inspect-json.js";
+import { localZone } from "../format/local-zone.js";
+import type { Environment } from "../settings.js";
+import { shownJson, shownLines } from "../terminal-text.js";
+import { inspectDocument, inspectList } from "./inspect-json.js";
 import { tellDamage, tellHolder } from "./notices.js";
 
-interface Asked {
-  readonly name: string;
-  readonly found: InspectedImage | TpullError;
-}
-
 export const answerInspect: Answer = async (context) => {
-  const { images: names, flags, output, isTTY } = context;
+  const { images: names, flags, output, isTTY, env } = context;
+  const { format = "" } = flags;
+  // A template that cannot be read is refused before anything is looked at.
+  const show =
+    format === "" || format === "json"
+      ? undefined
+      : await templateOf(format, env);
   const store = await openStore(context.root());
   const { result, damage } = await surveyed(store, (survey) =>
-    names.map((name): Asked => {
-      try {
-        return { name, found: inspected(survey, name) };
-      } catch (error) {
-        if (!isTpullError(error)) throw error;
-        return { name, found: error };
-      }
-    }),
+    names.map((name) => attempted(() => inspected(survey, name))),
   );
-  const images = result.flatMap(({ found }) =>
-    isTpullError(found) ? [] : [found],
-  );
-  const text =
-    flags.format === "json" ? inspectLine(images) : inspectDocument(images);
-  output.out(shownJson(`${text}\n`, isTTY));
-  let status = 0;
-  for (const { found } of result) {
-    if (!isTpullError(found)) continue;
-    output.err(errorText(describeError(found)));
-    status = 1;
+  const { values: images, errors } = sorted(result);
+  if (show === undefined) {
+    const write = format === "json" ? inspectList : inspectDocument;
+    output.out(shownJson(`${write(images)}\n`, isTTY));
+  } else {
+    const lines = images.map((image) => attempted(() => show(image)));
+    const shown = sorted(lines);
+    // docker prints an empty line where there is nothing else.
+    const text = shown.values.join("") || "\n";
+    output.out(shownLines(text, isTTY));
+    errors.push(...shown.errors);
   }
+  for (const error of errors) output.err(errorText(describeError(error)));
   tellDamage(output, damage);
   tellHolder(output, store.layout);
-  return status;
+  return errors.length === 0 ? 0 : 1;
 };
+
+/** Reads a template for images. @throws TpullError `FORMAT_INVALID` */
+async function templateOf(
+  format: string,
+  env: Environment,
+): Promise<(image: InspectedImage) => string> {
+  const { inspectLine, parseTemplate } =
+    await import("../template/template.js");
+  const { typed } = await import("../template/values.js");
+  const { imageInspectType } = await import("./inspect-types.js");
+  const template = parseTemplate(format);
+  const type = imageInspectType(localZone(env));
+  return (image) => inspectLine(template, typed(type, image), image);
+}
+
+/** What came out of it, or the expected error that it ended with. */
+function attempted<Value>(work: () => Value): Value | TpullError {
+  try {
+    return work();
+  } catch (error) {
+    if (isTpullError(error)) return error;
+    throw error;
+  }
+}
+
+function sorted<Value>(results: readonly (Value | TpullError)[]): {
+  readonly values: Value[];
+  readonly errors: TpullError[];
+} {
+  const values: Value[] = [];
+  const errors: TpullError[] = [];
+  for (const result of results) {
+    if (isTpullError(result)) errors.push(result);
+    else values.push(result);
+  }
+  return { values, errors };
+}

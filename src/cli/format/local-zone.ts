@@ -1,9 +1,11 @@
 /** The zone that dates are shown in, with the names of its clocks: as Go's programs find it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Environment } from "../../settings.js";
-import { timeTypeByRule } from "./rule.js";
+import type { Environment } from "../settings.js";
+import { timeTypeByRule } from "./zone-rule.js";
 import { type LocalTimeType, parseZoneFile, type ZoneFile } from "./tzif.js";
+
+export type { LocalTimeType };
 
 export interface Zone {
   /** What clocks show at a second since 1970. */

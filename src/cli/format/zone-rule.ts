@@ -27,7 +27,7 @@ export function timeTypeByRule(
   const [, name = "", west = "", summerName, summerWest, from, to] = parts;
   const standard: LocalTimeType = {
     name: bareName(name),
-    offset: -secondsOf(west),
+    offset: 0 - secondsOf(west),
     isSummer: false,
   };
   if (summerName === undefined) return standard;
@@ -36,7 +36,7 @@ export function timeTypeByRule(
     offset:
       summerWest === undefined
         ? standard.offset + HOUR_SECONDS
-        : -secondsOf(summerWest),
+        : 0 - secondsOf(summerWest),
     isSummer: true,
   };
   const year = new Date(seconds * 1000).getUTCFullYear();

@@ -51,3 +51,11 @@ export function humanDuration(milliseconds: number): string {
   if (hours < 24 * 365 * 2) return `${Math.trunc(hours / 24 / 30)} months`;
   return `${Math.trunc(Math.trunc(milliseconds / HOUR_MS) / 24 / 365)} years`;
 }
+
+/** What Go's durations can hold: 292 years, and docker says no more. */
+const LONGEST_MS = 2 ** 63 / 1e6;
+
+/** `5 weeks ago`. Both in milliseconds since 1970. */
+export function humanAge(created: number, now: number): string {
+  return `${humanDuration(Math.min(now - created, LONGEST_MS))} ago`;
+}

@@ -4,7 +4,7 @@ import { parseRfc3339, ZERO_TIME } from "../../../store/survey/go-time.js";
 import type { HistoryStep } from "../../../store/survey/image-history.js";
 import { formatDate, momentIn, RFC_3339_LAYOUT } from "../format/go-dates.js";
 import type { Row } from "../format/rows.js";
-import { humanDuration, humanSize } from "../format/units.js";
+import { humanAge, humanSize } from "../format/units.js";
 import { ellipsis } from "../format/width.js";
 import type { Zone } from "../format/local-zone.js";
 
@@ -31,8 +31,7 @@ export function historyRow(
   const time = created === undefined ? undefined : parseRfc3339(created);
   const { seconds } = time ?? ZERO_TIME;
   const date = formatDate(momentIn(zone, seconds), RFC_3339_LAYOUT);
-  const age =
-    seconds <= OLDEST ? "N/A" : `${humanDuration(now - seconds * 1000)} ago`;
+  const age = seconds <= OLDEST ? "N/A" : humanAge(seconds * 1000, now);
   const command = createdBy.replaceAll("\t", " ");
   return {
     ID: id === undefined ? "<missing>" : whole ? id : shortId(id),

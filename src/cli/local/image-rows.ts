@@ -5,7 +5,7 @@ import { repositoryOf } from "../../../store/repositories.js";
 import type { ListedImage } from "../../../store/survey/list-images.js";
 import { formatDate, momentIn, PLAIN_LAYOUT } from "../format/go-dates.js";
 import type { Row } from "../format/rows.js";
-import { humanDuration, humanSize } from "../format/units.js";
+import { humanAge, humanSize } from "../format/units.js";
 import type { Zone } from "../format/local-zone.js";
 
 export interface ImageRowOptions {
@@ -34,9 +34,7 @@ export function imageRows(image: ListedImage, options: ImageRowOptions): Row[] {
   const facts = {
     ID: wholeIds ? id : shortId(id),
     CreatedSince:
-      created === ZERO_TIME.seconds
-        ? noAge
-        : `${humanDuration(now - created * 1000)} ago`,
+      created === ZERO_TIME.seconds ? noAge : humanAge(created * 1000, now),
     CreatedAt: formatDate(momentIn(zone, created), PLAIN_LAYOUT),
     Size: humanSize(size),
     Containers: NOT_GATHERED,

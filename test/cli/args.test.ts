@@ -152,6 +152,28 @@ describe("options", () => {
     });
   });
 
+  it("takes = behind a letter, as docker does", () => {
+    const flagsOf = (...words: string[]) => {
+      const request = parseCommandLine(words);
+      return "flags" in request ? request.flags : undefined;
+    };
+    expect(flagsOf("history", "-H=false", "x")).toEqual({ human: false });
+    expect(flagsOf("history", "-H=true", "-q", "x")).toEqual({
+      human: true,
+      quiet: true,
+    });
+    expect(flagsOf("images", "-f=label=a=b", "-qa")).toEqual({
+      filter: ["label=a=b"],
+      quiet: true,
+      all: true,
+    });
+    expect(() => parseCommandLine(["history", "-H=x", "x"])).toThrow(
+      "takes no value but =true or =false",
+    );
+    const images = parseCommandLine(["inspect", "--", "-f=x"]);
+    expect(images).toMatchObject({ images: ["-f=x"], flags: {} });
+  });
+
   it("takes a value with a dash in front only behind =", () => {
     expect(pull("--root=-odd", "x").flags.root).toBe("-odd");
   });

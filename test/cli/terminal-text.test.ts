@@ -1,5 +1,10 @@
 import { describe, expect, it, test } from "vitest";
-import { jsonLine, oneLine } from "#src/cli/terminal-text.js";
+import {
+  jsonLine,
+  oneLine,
+  shownJson,
+  shownLines,
+} from "#src/cli/terminal-text.js";
 
 describe("oneLine", () => {
   test.each([
@@ -25,4 +30,17 @@ test("jsonLine is one line that means the same and moves no cursor", () => {
     '{"text":"\\u001b[2J \\u009b \\u2028 \\u202e \\ufeff\\n"}\n',
   );
   expect(JSON.parse(line)).toEqual(value);
+});
+
+test("what goes to a terminal moves no cursor, what goes elsewhere stays as it is", () => {
+  const value = { text: "\x1b[2J \x9b \u202e", list: [1] };
+  const json = `${JSON.stringify(value, null, 2)}\n`;
+  const shown = shownJson(json, true);
+  expect(shown).toContain(String.raw`"text": "\u001b[2J \u009b \u202e"`);
+  expect(shown.split("\n")).toHaveLength(json.split("\n").length);
+  expect(JSON.parse(shown)).toEqual(value);
+  expect(shownJson(json, false)).toBe(json);
+  const lines = "a\x1b[2J\n\tb\x9b\n";
+  expect(shownLines(lines, true)).toBe("a\\x1b[2J\n\tb\\x9b\n");
+  expect(shownLines(lines, false)).toBe(lines);
 });

@@ -90,12 +90,20 @@ const OF_CONTAINERS: readonly string[] = [
   "StopTimeout",
 ];
 
+/** Members of an image that newer versions do not give. */
+const OF_OLD_VERSIONS = ["Container", "ContainerConfig", "VirtualSize"];
+
+function without(object: Json, names: readonly string[]): Json {
+  const kept = Object.entries(object).filter(([name]) => !names.includes(name));
+  return Object.fromEntries(kept);
+}
+
 /**
  * An inspected image as both old and new versions of docker would give it: of
  * what is empty nothing, and no date where there is none.
  */
 export function comparable(image: Json): Json {
-  const { Container, ContainerConfig, VirtualSize, Config, ...rest } = image;
+  const { Config, ...rest } = without(image, OF_OLD_VERSIONS);
   const { Healthcheck, ...config } = (Config ?? {}) as Json;
   const kept = Object.entries(config).filter(
     ([key, value]) => !OF_CONTAINERS.includes(key) && !isEmpty(value),

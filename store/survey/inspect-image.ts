@@ -1,6 +1,6 @@
 /** All that dockerd tells of an image. */
 import { realpathSync } from "node:fs";
-import type { ImageId } from "../digest.js";
+import { type ImageId, shortId } from "../digest.js";
 import { TpullError } from "../errors.js";
 import { isAbsent } from "../io-error.js";
 import type { Store } from "../store.js";
@@ -134,21 +134,22 @@ export function inspected(survey: Survey, name: string): InspectedImage {
 }
 
 function driverData(
-  { layout }: Survey,
-  { id, tags: [tag], layers }: StoredImage,
+  survey: Survey,
+  { id, tags, digests, layers }: StoredImage,
 ): OverlayDirectories | null {
   const top = layers.at(-1);
   if (top === undefined) return null;
-  const directories = overlayDirectories(resolved(layout.root), top);
+  const root = resolved(survey.layout.root);
+  const directories = overlayDirectories(root, top);
   if (directories !== undefined) return directories;
-  throw new TpullError(
-    "IMAGE_DAMAGED",
-    `the image ${tag ?? id} is damaged: the files of a layer are not where overlay2 looks for them`,
-    {
-      hint: "'tpull verify' says more, and 'tpull verify --repair' mends what can be mended.",
-      details: { image: tag ?? id },
-    },
-  );
+  const names = [...tags, ...digests];
+  const image = names[0] ?? shortId(id);
+  const message = `the image ${image} is damaged: the files of a layer are not where overlay2 looks for them`;
+  survey.damage.push({ code: "LAYER_MISSING", message, imageId: id, names });
+  throw new TpullError("IMAGE_DAMAGED", message, {
+    hint: "'tpull verify' says more, and 'tpull verify --repair' mends what can be mended.",
+    details: { image },
+  });
 }
 
 /** dockerd resolves the root once, when it starts. */

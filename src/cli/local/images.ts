@@ -1,10 +1,15 @@
 /** `tpull images [REPOSITORY[:TAG]]` */
 import {
+  type ListedImage,
   listImages,
   type ListOptions,
 } from "../../../store/survey/list-images.js";
 import { openStore } from "../../../store/store.js";
-import { jsonDocument, type Answer } from "../answers/answer.js";
+import {
+  jsonDocument,
+  type Answer,
+  type AnswerContext,
+} from "../answers/answer.js";
 import { type Column, formatRows } from "../format/rows.js";
 import { localZone, UTC } from "../format/local-zone.js";
 import type { Flags } from "../options.js";
@@ -14,40 +19,45 @@ import { imageRows } from "./image-rows.js";
 import { tellDamage, tellHolder } from "./notices.js";
 
 export const answerImages: Answer = async (context) => {
-  const { images: operands, flags, output, isTTY, env } = context;
-  const now = context.now();
-  const options = listOptions(operands, flags, now);
+  const { images: operands, flags, output } = context;
+  const options = listOptions(operands, flags, context.now());
   const store = await openStore(context.root());
   const { images, damage } = await listImages(store, options);
-  if (flags.json) output.out(shownJson(jsonDocument(images), isTTY));
-  else {
-    const format = templateOf(flags);
-    const isPlain = format === undefined;
-    const rows = images.flatMap((image) =>
-      imageRows(image, {
-        digests: flags.digests === true,
-        digestsOfTags:
-          flags.digests === true || format?.includes(DIGEST) === true,
-        wholeIds: flags["no-trunc"] === true,
-        noAge: isPlain ? "N/A" : "",
-        now,
-        // Only templates show dates in full.
-        zone: isPlain ? UTC : localZone(env),
-      }),
-    );
-    const text =
-      flags.quiet && isPlain
-        ? rows.map(({ ID }) => `${ID}\n`).join("")
-        : formatRows(
-            { columns: columnsOf(flags), headers: HEADERS, rows, rowType: ROW },
-            format,
-          );
-    output.out(shownLines(text, isTTY));
-  }
+  output.out(shown(images, context));
   tellDamage(output, damage);
   if (!flags.quiet) tellHolder(output, store.layout);
   return 0;
 };
+
+function shown(
+  images: readonly ListedImage[],
+  { flags, isTTY, env, now }: AnswerContext,
+): string {
+  if (flags.json) return shownJson(jsonDocument(images), isTTY);
+  const format = templateOf(flags);
+  const isPlain = format === undefined;
+  const options = {
+    digests: flags.digests === true,
+    digestsOfTags: flags.digests === true || format?.includes(DIGEST) === true,
+    wholeIds: flags["no-trunc"] === true,
+    noAge: isPlain ? "N/A" : "",
+    now: now(),
+    // Only templates show dates in full.
+    zone: isPlain ? UTC : localZone(env),
+  };
+  const rows = images.flatMap((image) => imageRows(image, options));
+  const listing = {
+    columns: columnsOf(flags),
+    headers: HEADERS,
+    rows,
+    rowType: ROW,
+  };
+  const text =
+    flags.quiet && isPlain
+      ? rows.map(({ ID }) => `${ID}\n`).join("")
+      : formatRows(listing, format);
+  return shownLines(text, isTTY);
+}
 
 const FILTERS = [
   "dangling",

@@ -1,10 +1,8 @@
 /** `tpull inspect IMAGE...` */
-import { isTpullError, type TpullError } from "../../../store/errors.js";
 import {
   inspected,
   type InspectedImage,
 } from "../../../store/survey/inspect-image.js";
-import { surveyed } from "../../../store/survey/survey.js";
 import { openStore } from "../../../store/store.js";
 import type { Answer } from "../answers/answer.js";
 import { describeError, errorText } from "../report-error.js";
@@ -12,6 +10,7 @@ import { localZone } from "../format/local-zone.js";
 import type { Environment } from "../settings.js";
 import { shownJson, shownLines } from "../terminal-text.js";
 import { inspectDocument, inspectList } from "./inspect-json.js";
+import { askOfEach, attempted, sorted } from "./named-images.js";
 import { tellDamage, tellHolder } from "./notices.js";
 
 export const answerInspect: Answer = async (context) => {
@@ -23,10 +22,8 @@ export const answerInspect: Answer = async (context) => {
       ? undefined
       : await templateOf(format, env);
   const store = await openStore(context.root());
-  const { result, damage } = await surveyed(store, (survey) =>
-    names.map((name) => attempted(() => inspected(survey, name))),
-  );
-  const { values: images, errors } = sorted(result);
+  const asked = await askOfEach(store, names, inspected);
+  const { values: images, errors, damage } = asked;
   if (show === undefined) {
     const write = format === "json" ? inspectList : inspectDocument;
     output.out(shownJson(`${write(images)}\n`, isTTY));
@@ -36,9 +33,9 @@ export const answerInspect: Answer = async (context) => {
     // docker prints an empty line where there is nothing else.
     const text = shown.values.join("") || "\n";
     output.out(shownLines(text, isTTY));
-    errors.push(...shown.errors);
+    errors.push(...shown.errors.map(describeError));
   }
-  for (const error of errors) output.err(errorText(describeError(error)));
+  for (const error of errors) output.err(errorText(error));
   tellDamage(output, damage);
   tellHolder(output, store.layout);
   return errors.length === 0 ? 0 : 1;
@@ -56,27 +53,4 @@ async function templateOf(
   const template = parseTemplate(format);
   const type = imageInspectType(localZone(env));
   return (image) => inspectLine(template, typed(type, image), image);
-}
-
-/** What came out of it, or the expected error that it ended with. */
-function attempted<Value>(work: () => Value): Value | TpullError {
-  try {
-    return work();
-  } catch (error) {
-    if (isTpullError(error)) return error;
-    throw error;
-  }
-}
-
-function sorted<Value>(results: readonly (Value | TpullError)[]): {
-  readonly values: Value[];
-  readonly errors: TpullError[];
-} {
-  const values: Value[] = [];
-  const errors: TpullError[] = [];
-  for (const result of results) {
-    if (isTpullError(result)) errors.push(result);
-    else values.push(result);
-  }
-  return { values, errors };
 }

@@ -1,3 +1,5 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import {
   type PlantedRoot,
@@ -126,6 +128,20 @@ it("an image that is not there is a failure", async () => {
   const { status, out, err } = await run(root, ["history", "no:1"]);
   expect({ status, out }).toEqual({ status: 1, out: "" });
   expect(err).toContain("there is no image no:1");
+});
+
+it("damage is told, whether there is an answer or not", async () => {
+  const { root, id } = await filled();
+  await writeFile(join(root, "image/overlay2/repositories.json"), "{");
+  const byId = await run(root, ["history", "-q", id]);
+  expect(byId.status).toBe(0);
+  expect(byId.out.split("\n")).toHaveLength(4);
+  const byName = await run(root, ["history", "x:1"]);
+  expect(byName).toMatchObject({ status: 1, out: "" });
+  expect(byName.err).toContain("(IMAGE_NOT_FOUND)");
+  for (const { err } of [byId, byName]) {
+    expect(err).toContain("(REPOSITORIES_DAMAGED)");
+  }
 });
 
 it("a terminal gets nothing that it would obey", async () => {

@@ -135,7 +135,10 @@ describe("the document", () => {
     const damaged = await run(root.root, ["inspect", "x:1", "y:1"]);
     expect(damaged.status).toBe(1);
     expect(JSON.parse(damaged.out)).toMatchObject([{ Author: "other" }]);
-    expect(damaged.err).toContain("(IMAGE_DAMAGED)");
+    expect(damaged.err).toBe(
+      "tpull: the image x:1 is damaged: its config does not have its hash (CONFIG_DAMAGED)\n" +
+        "  hint: 'tpull verify' says more, and 'tpull verify --repair' mends what can be mended.\n",
+    );
   });
 });
 

@@ -24,7 +24,7 @@ export interface ListOptions {
   readonly all?: boolean;
   /** Only images without a tag that no other was built from, or only images with a name. */
   readonly dangling?: boolean;
-  /** Only names that fit one of these patterns (`nginx`, `nginx:1.*`, `*&#47;*`), and images that have one. */
+  /** Only names that fit one of these patterns (`nginx`, `nginx:1.*`, `team/*`), and images that have one. */
   readonly reference?: readonly string[];
   /** Only images with these labels: `key`, or `key=value`. */
   readonly label?: readonly string[];

@@ -1,8 +1,9 @@
 /** The steps of a writing session, in the order they are used: claim, commit, note, file, name, end. */
 import { randomInt } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { TEMPORARY_PREFIX, unmark } from "./atomic.js";
+import { beginSession } from "./begin.js";
 import { commitGroup } from "./commit.js";
 import { completeSince } from "./complete.js";
 import { type ChainId, type Digest, type ImageId, digestOf } from "./digest.js";
@@ -18,16 +19,10 @@ import { tooManyLayers } from "./plan.js";
 import type { PartialBlob } from "./partial.js";
 import { DEFAULT_MAX_AGE_MS, Partials } from "./partials.js";
 import { PresentLayers } from "./present-layers.js";
-import { readNames } from "./read.js";
 import { type Naming, writeNaming } from "./repositories.js";
 import { retractUnused } from "./retract.js";
-import { Session } from "./session.js";
-import {
-  type StagedClaim,
-  sweepStaging,
-  sweepTemporaries,
-  tryClaim,
-} from "./staging.js";
+import type { Session } from "./session.js";
+import { type StagedClaim, tryClaim } from "./staging.js";
 import { forgetUnused, notedUnused, renewUnused } from "./unused.js";
 import type {
   ClaimOptions,
@@ -45,17 +40,8 @@ export async function beginWrite(
   options: WriteOptions,
 ): Promise<StoreWriter> {
   return await attempt(`begin writing to ${layout.root}`, async () => {
-    const session = await Session.begin(layout, options);
-    try {
-      if (hasState(layout)) {
-        await sweepStaging(layout, oldestOf(options));
-        await session.section(() => sweepTemporaries(layout), options.signal);
-      }
-      return new Writer(session, options);
-    } catch (error) {
-      session.end(false);
-      throw error;
-    }
+    const session = await beginSession(layout, options, oldestOf(options));
+    return new Writer(session, options);
   });
 }
 
@@ -67,11 +53,6 @@ function oldestOf({ leftovers }: WriteOptions): number {
 /** How often in a row a staging directory may vanish before it is locked. */
 const CLAIM_TRIES = 100;
 
-/** Whether tpull has ever written here. */
-function hasState(layout: Layout): boolean {
-  return readNames(layout.root).includes(basename(layout.tpull));
-}
-
 class Writer implements StoreWriter {
   readonly #session: Session;
   readonly #layout: Layout;
@@ -79,6 +60,8 @@ class Writer implements StoreWriter {
   readonly #claims: Set<StagedClaim> = new Set();
   readonly #present: PresentLayers;
   readonly #partials: Partials;
+  /** Configs of this write session, whose layers it relies on. */
+  readonly #filed: Map<ImageId, Uint8Array> = new Map();
   /** Layers that may stay without an image. */
   readonly #kept: Set<ChainId> = new Set();
   #keepAll = false;
@@ -185,11 +168,22 @@ class Writer implements StoreWriter {
     if (chain.length > MAX_LAYERS) throw tooManyLayers(chain.length);
     await attempt(`store the image ${imageId}`, async () => {
       await this.#change(async () => {
-        this.#requireLayers(imageId, chain);
-        const isNew = await writeImageConfig(this.#layout, imageId, config);
-        return forgetUnused(this.#layout, chain) || isNew;
+        const changed = await this.#file(imageId, config, chain);
+        this.#filed.set(imageId, config);
+        return changed;
       });
     });
+  }
+
+  /** Runs in the section. */
+  async #file(
+    imageId: ImageId,
+    config: Uint8Array,
+    chain: ChainId[],
+  ): Promise<boolean> {
+    this.#requireLayers(imageId, chain);
+    const isNew = await writeImageConfig(this.#layout, imageId, config);
+    return forgetUnused(this.#layout, chain) || isNew;
   }
 
   #requireLayers(imageId: ImageId, chain: ChainId[]): void {
@@ -214,15 +208,22 @@ class Writer implements StoreWriter {
     return await attempt(`name the image ${imageId}`, async () => {
       const changed = await this.#change(async () => {
         if (readImageConfig(this.#layout, imageId) === undefined) {
-          throw new TpullError(
-            "IMAGE_NOT_IN_STORE",
-            `there is no image ${imageId} in ${this.#layout.root} to be named ${naming.repository}`,
-          );
+          // Without a name it is nobody's, and somebody may have cleared it away.
+          const filed = this.#filed.get(imageId);
+          if (filed === undefined) throw this.#notInStore(imageId, naming);
+          await this.#file(imageId, filed, layersOfConfig(filed));
         }
         return await writeNaming(this.#layout, imageId, naming);
       });
       return { changed };
     });
+  }
+
+  #notInStore(imageId: ImageId, { repository }: Naming): TpullError {
+    return new TpullError(
+      "IMAGE_NOT_IN_STORE",
+      `there is no image ${imageId} in ${this.#layout.root} to be named ${repository}`,
+    );
   }
 
   partialBlob(digest: Digest, size: number): PartialBlob | undefined {

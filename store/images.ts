@@ -65,16 +65,26 @@ export async function writeImageConfig(
 /** The chain IDs of all layers that any image names. Configs dockerd would skip are skipped. */
 export function layersOfAllImages(layout: Layout): Set<ChainId> {
   const used = new Set<ChainId>();
+  for (const chain of layersOfEachImage(layout).values()) {
+    for (const chainId of chain) used.add(chainId);
+  }
+  return used;
+}
+
+/** The chain IDs of each image's layers, base first. Configs dockerd would skip are skipped. */
+export function layersOfEachImage(layout: Layout): Map<ImageId, ChainId[]> {
+  const chains = new Map<ImageId, ChainId[]>();
   for (const name of readNames(layout.imagedbContent)) {
-    const imageId = `sha256:${name}`;
-    if (!isDigest(imageId)) continue;
-    const config = readImageConfig(layout, imageId as string as ImageId);
+    const digest = `sha256:${name}`;
+    if (!isDigest(digest)) continue;
+    const imageId = digest as string as ImageId;
+    const config = readImageConfig(layout, imageId);
     if (config === undefined) continue;
     try {
-      for (const chain of layersOfConfig(config)) used.add(chain);
+      chains.set(imageId, layersOfConfig(config));
     } catch {
       continue;
     }
   }
-  return used;
+  return chains;
 }

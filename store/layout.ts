@@ -86,10 +86,14 @@ export class Layout {
   readonly partial: string;
   /** Notes of layers that no image uses yet. */
   readonly unused: string;
+  /** The manifests that images were pulled by. */
+  readonly manifests: string;
   /** What sessions made here that ended without a result while others went on. */
   readonly made: string;
   /** What dockerd's builder keeps of layers, with or without an image. */
   readonly buildSnapshots: string;
+  /** dockerd's containers, one directory for each. */
+  readonly containers: string;
 
   constructor(root: string) {
     this.root = root;
@@ -119,8 +123,10 @@ export class Layout {
     this.overlayStaging = join(this.overlay, ".tpull-staging");
     this.partial = join(this.tpull, "partial");
     this.unused = join(this.tpull, "unused");
+    this.manifests = join(this.tpull, "manifests");
     this.made = join(this.tpull, "made");
     this.buildSnapshots = join(root, "buildkit", "snapshots.db");
+    this.containers = join(root, "containers");
   }
 
   /** `layerdb/sha256/<chain ID>`. */
@@ -152,6 +158,11 @@ export class Layout {
     return join(this.unused, hexOf(chainId));
   }
 
+  /** The manifest that this image was pulled by. */
+  manifest(imageId: ImageId): string {
+    return join(this.manifests, hexOf(imageId));
+  }
+
   /** What is here of a blob. */
   partialBlob(digest: Digest): string {
     return join(this.partial, hexOf(digest));
@@ -159,6 +170,11 @@ export class Layout {
 
   imageConfig(imageId: ImageId): string {
     return join(this.imagedbContent, hexOf(imageId));
+  }
+
+  /** docker's notes on an image. */
+  imageMetadata(imageId: ImageId): string {
+    return join(this.imagedbMetadata, hexOf(imageId));
   }
 
   diffIdOf(digest: Digest): string {

@@ -120,9 +120,17 @@ export async function writeNaming(
   if (missing.length === 0) return false;
   for (const reference of missing) images.set(reference, imageId);
   repositories.set(repository, images);
-  const text = formatRepositories(repositories);
-  await replaceFile(layout.repositories, text, 0o600); // AN IMAGE BECOMES VISIBLE HERE
+  await writeRepositories(layout, repositories); // AN IMAGE BECOMES VISIBLE HERE
   return true;
+}
+
+/** Replaces the file. The caller holds the section lock, and has read in it what is written. */
+export async function writeRepositories(
+  layout: Layout,
+  repositories: Repositories,
+): Promise<void> {
+  const text = formatRepositories(repositories);
+  await replaceFile(layout.repositories, text, 0o600);
 }
 
 /** The entries whose image IDs are well-formed. */

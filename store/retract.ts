@@ -20,9 +20,10 @@ import { LOCK_EX } from "./native/libc.js";
 import { readNames } from "./read.js";
 import { removeTree } from "./remove.js";
 import type { Session, Staging } from "./session.js";
-import { revert, type StagedClaim, tryClaim } from "./staging.js";
+import { discardAll, revert, type StagedClaim, tryClaim } from "./staging.js";
+import { lockWatch } from "./survey/held.js";
 import { forgetUnused, notedSince, notedUnused } from "./unused.js";
-import { countChildren, layersOfBuilds } from "./usage.js";
+import { countChildren, layersOfBuilds, readParent } from "./usage.js";
 
 /** Which of the noted layers are not to wait any longer. */
 export type IsOver = (chainId: ChainId, since: number) => boolean;
@@ -42,55 +43,113 @@ export async function retractUnused(
   const outgoing: StagedClaim[] = [];
   try {
     return await session.section(async () => {
-      const staging = await session.staging();
-      await hideUnused(session, staging, isOver, outgoing);
+      await hideUnused(session, isOver, outgoing);
       removeIdleMarks(session);
       return notedUnused(session.layout).length > 0;
     });
   } finally {
     // Files can be many: other sessions need not wait until they are gone.
-    for (const claim of outgoing) await claim.discard();
+    await discardAll(session.layout, outgoing);
   }
 }
 
-/** Makes the layers invisible and collects what is then to be discarded. */
-async function hideUnused(
-  { layout }: Session,
-  staging: Staging,
+/**
+ * The part of {@link retractUnused} that runs in the section: makes the layers
+ * invisible. Whatever happens, what was collected is to be discarded afterwards.
+ * @param outgoing collects them, each before its parent
+ * @param more layers to be looked at that could not be noted
+ */
+export async function hideUnused(
+  session: Session,
   isOver: IsOver,
   outgoing: StagedClaim[],
+  more: Iterable<ChainId> = [],
 ): Promise<void> {
+  const { layout } = session;
+  const staging = await session.staging();
+  const noted = new Set([...notedUnused(layout), ...more]);
+  const { inUse, absent, taken } = await takeUnused(
+    layout,
+    noted,
+    isOver,
+    async (chainId) => {
+      const claim = await hide(layout, staging, chainId);
+      if (claim !== undefined) outgoing.push(claim);
+      return claim !== undefined;
+    },
+  );
+  for (const chainId of absent) forgetAbsent(layout, staging, chainId);
+  await settle(layout, staging, outgoing);
+  forgetUnused(layout, [...inUse, ...taken]);
+}
+
+/** The noted layers that {@link hideUnused} would take, as far as can be seen without a lock, each before its parent. */
+export async function overdueLayers(
+  layout: Layout,
+  isOver: IsOver,
+): Promise<ChainId[]> {
   const noted = new Set(notedUnused(layout));
+  const isFree = lockWatch();
+  const { taken } = await takeUnused(layout, noted, isOver, (chainId) =>
+    isFree(layout.layer(chainId)),
+  );
+  return taken;
+}
+
+/** What became of noted layers. */
+interface Taken {
+  /** An image has them by now. */
+  readonly inUse: ChainId[];
+  readonly absent: ChainId[];
+  /** Each before its parent. */
+  readonly taken: ChainId[];
+}
+
+/** Goes through noted layers from the top down and offers those that nobody needs to `take`, which may decline. */
+async function takeUnused(
+  layout: Layout,
+  noted: ReadonlySet<ChainId>,
+  isOver: IsOver,
+  take: (chainId: ChainId) => boolean | Promise<boolean>,
+): Promise<Taken> {
   const inImages = layersOfAllImages(layout);
   const inBuilds = layersOfBuilds(layout);
   const children = countChildren(layout);
-  const settled: ChainId[] = [];
+  const inUse: ChainId[] = [];
+  const absent: ChainId[] = [];
+  const taken = new Set<ChainId>();
   const candidates = [...noted];
   for (const chainId of candidates) {
+    if (taken.has(chainId)) continue;
     if (inImages.has(chainId)) {
-      settled.push(chainId);
+      inUse.push(chainId);
       continue;
     }
     if (!existsSync(layout.layer(chainId))) {
-      forgetAbsent(layout, staging, chainId);
+      absent.push(chainId);
       continue;
     }
     if ((children.get(chainId) ?? 0) > 0 || inBuilds(chainId)) continue;
     if (!isOver(chainId, notedSince(layout, chainId) ?? 0)) continue;
-    const parent = readLayer(layout, chainId)?.parent;
-    const claim = await hide(layout, staging, chainId);
-    if (claim === undefined) continue;
-    settled.push(chainId);
-    outgoing.push(claim);
+    const parent = readParent(layout, chainId);
+    if (!(await take(chainId))) continue;
+    taken.add(chainId);
     if (parent === undefined) continue;
     children.set(parent, (children.get(parent) ?? 1) - 1);
     if (noted.has(parent)) candidates.push(parent); // its turn may have come too early
   }
-  // First where the entries went, then that they did.
+  return { inUse, absent, taken: [...taken] };
+}
+
+/** Makes it durable that entries were taken out: first where they went, then that they did. */
+export async function settle(
+  layout: Layout,
+  staging: Staging,
+  outgoing: readonly StagedClaim[],
+): Promise<void> {
   await syncDirectory(staging.base);
   await syncDirectory(layout.layers);
   for (const claim of outgoing) await removeTree(aside(layout, claim));
-  forgetUnused(layout, settled);
 }
 
 /** Removes the note of a layer that is not in the store, unless somebody is about to put it there. */
@@ -125,7 +184,7 @@ async function hide(
     if (lock === "busy") return undefined;
     if (lock === "gone") return undefined;
     try {
-      await takeOut(layout, staging, claim);
+      await takeOut(layout, staging, claim, layout.layer(chainId));
     } finally {
       lock.close();
     }
@@ -136,13 +195,16 @@ async function hide(
   }
 }
 
-/** The opposite of the moment a layer becomes visible: from here on its write-set tells what to remove. */
-async function takeOut(
+/**
+ * The opposite of the moment a layer becomes visible: from here on its write-set tells what to remove.
+ * @param home the layer's entry
+ */
+export async function takeOut(
   layout: Layout,
   staging: Staging,
   claim: StagedClaim,
+  home: string,
 ): Promise<void> {
-  const home = layout.layer(claim.chainId);
   await revert(layout, claim.paths);
   if (staging.reachesLayerdb) {
     moveDirectory(home, claim.paths.writeSet);

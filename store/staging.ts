@@ -104,6 +104,11 @@ export class StagedClaim implements LayerClaim {
     if (readComplete(this.paths, this.chainId, this.#era) === undefined) {
       return this.discard();
     }
+    this.abandon();
+  }
+
+  /** Lets go of the directory as it is: the next sweep finishes what was begun in it. */
+  abandon(): void {
     this.#lock?.close();
     this.#lock = undefined;
   }
@@ -151,40 +156,83 @@ export function tryClaim(
     : new StagedClaim(layout, staging, chainId, lock);
 }
 
-/**
- * Undoes a layer that is not visible (any more): its directory in `overlay2`
- * with its short link, if it has them, and what is staged. The write-set goes
- * last, when the rest is gone for certain, because it names the rest. May be
- * repeated after a crash.
- */
+/** Undoes one layer; see {@link revertAll}. */
 export async function revert(
   layout: Layout,
   paths: StagingPaths,
 ): Promise<void> {
-  forgetComplete(paths);
-  const cacheId = readCacheId(paths.writeSet);
-  if (cacheId !== undefined && !usedOverlayNames(layout).has(cacheId)) {
-    await removeMoved(layout, paths, cacheId);
-  }
-  await removeTree(paths.layer);
-  await removeTree(paths.writeSet);
+  await revertAll(layout, [paths]);
 }
 
-/** Removes what a commit has brought to `overlay2`. The link is found through the directory, so it goes first. */
+/**
+ * Undoes layers that are not visible (any more): their directories in `overlay2`
+ * with their short links, if they have them, and what is staged. The write-sets
+ * go last, when the rest is gone for certain, because they name the rest. May be
+ * repeated after a crash.
+ */
+async function revertAll(
+  layout: Layout,
+  all: readonly StagingPaths[],
+): Promise<void> {
+  const moved: { paths: StagingPaths; cacheId: CacheId }[] = [];
+  for (const paths of all) {
+    forgetComplete(paths);
+    const cacheId = readCacheId(paths.writeSet);
+    if (cacheId !== undefined) moved.push({ paths, cacheId });
+  }
+  if (moved.length > 0) {
+    const used = usedOverlayNames(layout);
+    await removeMoved(
+      layout,
+      moved.filter(({ cacheId }) => !used.has(cacheId)),
+    );
+  }
+  for (const paths of all) {
+    await removeTree(paths.layer);
+    await removeTree(paths.writeSet);
+  }
+}
+
+/** Removes what commits have brought to `overlay2`. The links are found through the directories, so they go first. */
 async function removeMoved(
   layout: Layout,
-  paths: StagingPaths,
-  cacheId: CacheId,
+  all: readonly { paths: StagingPaths; cacheId: CacheId }[],
 ): Promise<void> {
-  const moved = layout.cache(cacheId);
-  const link = readLinkId(moved) ?? readLinkId(paths.layer);
-  if (link !== undefined && isLinkOf(layout, link, cacheId)) {
-    unmark(layout.link(link));
-    await syncDirectory(layout.links);
+  let unlinked = false;
+  for (const { paths, cacheId } of all) {
+    const link = readLinkId(layout.cache(cacheId)) ?? readLinkId(paths.layer);
+    if (link === undefined || !isLinkOf(layout, link, cacheId)) continue;
+    if (unmark(layout.link(link))) unlinked = true;
   }
-  if (!existsSync(moved)) return;
-  await removeTree(moved);
-  await syncDirectory(layout.overlay);
+  if (unlinked) await syncDirectory(layout.links);
+  let removed = false;
+  for (const { cacheId } of all) {
+    const moved = layout.cache(cacheId);
+    if (!existsSync(moved)) continue;
+    await removeTree(moved);
+    removed = true;
+  }
+  if (removed) await syncDirectory(layout.overlay);
+}
+
+/**
+ * Discards claims together, which takes a flush or two for all of them. What
+ * cannot be removed is left for the next sweep.
+ */
+export async function discardAll(
+  layout: Layout,
+  claims: readonly StagedClaim[],
+): Promise<void> {
+  const open = claims.filter(({ isOpen }) => isOpen);
+  try {
+    await revertAll(
+      layout,
+      open.map(({ paths }) => paths),
+    );
+    for (const claim of open) await claim.close();
+  } finally {
+    for (const claim of open) claim.abandon();
+  }
 }
 
 /**
@@ -217,7 +265,7 @@ function withdrawPlan(layout: Layout, paths: StagingPaths): boolean {
 }
 
 /** The staging directories of all layers, locked or not. */
-function stagedLayers(
+export function stagedLayers(
   layout: Layout,
   base: string,
 ): { chainId: ChainId; paths: StagingPaths }[] {

@@ -27,6 +27,12 @@ export function noteUnused(
   }
 }
 
+/** Notes that a layer is to go: whoever next goes through the notes removes it, unless somebody relies on it. The caller flushes. */
+export function noteDue(layout: Layout, chainId: ChainId): void {
+  noteUnused(layout, chainId, undefined);
+  utimesSync(layout.unusedNote(chainId), 0, 0);
+}
+
 /** When somebody last had a use for a noted layer, in milliseconds since 1970; undefined when it is not noted. */
 export function notedSince(
   layout: Layout,

@@ -32,12 +32,24 @@ export function countChildren(layout: Layout): Map<ChainId, number> {
   ];
   const counts = new Map<ChainId, number>();
   for (const file of files) {
-    const parent = readText(file)?.trim();
-    if (!isDigest(parent)) continue;
-    const chainId = parent as string as ChainId;
+    const chainId = readChainId(file);
+    if (chainId === undefined) continue;
     counts.set(chainId, (counts.get(chainId) ?? 0) + 1);
   }
   return counts;
+}
+
+/** The layer below, as {@link countChildren} counts it: also of an entry that is damaged otherwise. */
+export function readParent(
+  layout: Layout,
+  chainId: ChainId,
+): ChainId | undefined {
+  return readChainId(layout.layerFile(chainId, "parent"));
+}
+
+function readChainId(file: string): ChainId | undefined {
+  const text = readText(file)?.trim();
+  return isDigest(text) ? (text as string as ChainId) : undefined;
 }
 
 /**

@@ -19,7 +19,10 @@ export interface FoundImage {
  * then the beginning of an ID, as dockerd looks it up.
  * @throws TpullError `IMAGE_NOT_FOUND`, `IMAGE_ID_AMBIGUOUS`
  */
-export function findImageId(survey: Survey, name: string): FoundImage {
+export function findImageId(
+  survey: Pick<Survey, "layout" | "imageIds" | "references">,
+  name: string,
+): FoundImage {
   const whole = name.startsWith("sha256:") ? name : `sha256:${name}`;
   if (isDigest(whole)) {
     const id = whole as string as ImageId;

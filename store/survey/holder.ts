@@ -42,7 +42,7 @@ export function holderOfRoot({ lockFile }: Layout): Holder | undefined {
 }
 
 /** Major and minor number as the kernel prints them in `/proc/locks`. */
-function deviceInHex(device: bigint): string {
+export function deviceInHex(device: bigint): string {
   const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
   const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn & 0xffffffffn);
   const hex = (number: bigint): string => number.toString(16).padStart(2, "0");

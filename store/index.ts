@@ -72,3 +72,19 @@ export type {
 } from "./survey/list-images.js";
 export type { Damage } from "./survey/damage.js";
 export type { OverlayDirectories } from "./survey/graph-driver.js";
+export { tagImage } from "./manage/tag-image.js";
+export type { TaggedImage } from "./manage/tag-image.js";
+export { removeImages } from "./manage/remove-images.js";
+  FailedRemoval,
+  NamedRemoval,
+  RemovedImages,
+  RemoveImagesOptions,
+} from "./manage/remove-images.js";
+export type { Removal, RemovalOptions } from "./manage/removal.js";
+export { prune } from "./manage/prune.js";
+export type { Pruned, PruneOptions } from "./manage/prune.js";
+export type { PruneFilter } from "./manage/prune-plan.js";
+export { pruneLeftovers } from "./manage/prune-leftovers.js";
+export type { PruneLeftoversOptions } from "./manage/prune-leftovers.js";
+export type { Leftover } from "./manage/leftovers.js";
+export type { ManageOptions } from "./manage/managing.js";

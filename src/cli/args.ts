@@ -416,6 +416,7 @@ function shown(text: string): string {
   return JSON.stringify(text);
 }
 
-function usageError(message: string): TpullError {
+/** A command line that cannot be understood: exit status 2. */
+export function usageError(message: string): TpullError {
   return new TpullError(USAGE, message);
 }

@@ -1,6 +1,41 @@
-/** `tpull rmi` */
-import type { Answer } from "../answers/answer.js";
+/** `tpull rmi IMAGE...` */
+import type { Removal } from "../../../store/manage/removal.js";
+import { removeImages } from "../../../store/manage/remove-images.js";
+import { openStore } from "../../../store/store.js";
+import { type Answer, jsonDocument } from "../answers/answer.js";
+import { describeError, errorText } from "../report-error.js";
+import { oneLine } from "../terminal-text.js";
+import { changeOptions } from "./change-options.js";
 
-export const answerRmi: Answer = async () => {
-  throw new Error("tpull rmi is on its way");
+export const answerRmi: Answer = async (context) => {
+  const { images, flags, output } = context;
+  const store = await openStore(context.root());
+  const { removed, failed, freedBytes } = await removeImages(store, images, {
+    ...changeOptions(context),
+    force: flags.force,
+    noPrune: flags["no-prune"],
+  });
+  const failures = failed.map(({ name, error }) => ({
+    name,
+    error: describeError(error),
+  }));
+  if (flags.json) {
+    output.out(jsonDocument({ removed, failed: failures, freedBytes }));
+  } else {
+    if (!flags.quiet) output.out(removed.map(removalLines).join(""));
+    for (const { name, error } of failures) output.err(errorText(error, name));
+  }
+  // Like docker: who forces the removal of what is not there has what they want.
+  const matter = failures.filter(
+    ({ error }) => !flags.force || error.code !== "IMAGE_NOT_FOUND",
+  );
+  return matter.length > 0 ? 1 : 0;
 };
+
+/** As `docker rmi` prints it. */
+function removalLines({ untagged, deleted }: Removal): string {
+  return [
+    ...untagged.map((name) => `Untagged: ${oneLine(name)}\n`),
+    ...deleted.map((id) => `Deleted: ${id}\n`),
+  ].join("");
+}

@@ -23,7 +23,10 @@ export const answerRmi: Answer = async (context) => {
     output.out(jsonDocument({ removed, failed: failures, freedBytes }));
   } else {
     if (!flags.quiet) output.out(removed.map(removalLines).join(""));
-    for (const { name, error } of failures) output.err(errorText(error, name));
+    for (const { name, error } of failures) {
+      const isNamed = error.message.includes(name);
+      output.err(errorText(error, isNamed ? undefined : name));
+    }
   }
   // Like docker: who forces the removal of what is not there has what they want.
   const matter = failures.filter(

@@ -1,6 +1,7 @@
-// A tpull session in a process of its own, driven by one JSON argument, so that
-// tests can kill it, stop it at a point, or run it as another user. It says one
-// JSON object a line; when told to hold, it goes on after a line on stdin.
+// A tpull session (a pull, or one call of the store) in a process of its own,
+// driven by one JSON argument, so that tests can kill it, stop it at a point, or
+// run it as another user. It says one JSON object a line; when told to hold, it
+// goes on after a line on stdin.
 import fs from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -83,9 +84,14 @@ async function pull(store) {
   }
 }
 
-const { openStore } = await import("#store/index.js");
+const api = await import("#store/index.js");
 try {
-  await pull(await openStore(job.root));
+  const store = await api.openStore(job.root);
+  if (job.manage) {
+    const { call, args } = job.manage;
+    const result = await api[call](store, ...args);
+    say({ event: "result", result });
+  } else await pull(store);
   say({ event: "done" });
 } catch (error) {
   say({ event: "error", code: error.code, message: error.message });

@@ -13,6 +13,8 @@ export interface Said {
   readonly message?: string;
   readonly count?: number;
   readonly operation?: Operation;
+  /** What a function of the store returned. */
+  readonly result?: unknown;
 }
 
 /** A call that changed the filesystem or flushed it, as intercept.mjs tells it. */
@@ -25,6 +27,11 @@ export type Operation =
   | { readonly op: "flushAll" };
 
 export interface JobOptions {
+  /** A function of the store to be called with it and these arguments, instead of a pull. */
+  readonly manage?: {
+    readonly call: "tagImage" | "removeImages" | "prune" | "pruneLeftovers";
+    readonly args: readonly unknown[];
+  };
   readonly hold?: "begun" | "staged" | "committed";
   /** Ends the session normally at this point, without an image. */
   readonly fail?: "staged" | "committed";

@@ -22,18 +22,23 @@ export interface Cut {
   restore(folder: string): string;
 }
 
-/** Every state that a cut at any moment may leave, each once. */
+/**
+ * Every state that a cut at any moment may leave, each once.
+ * @param settled how many operations, the last of them a flush of everything,
+ *   were over before; no cut comes before their end
+ */
 export function powerCuts(
   root: string,
   operations: readonly Operation[],
+  settled: number = 0,
 ): Cut[] {
   const above = dirname(root);
   const changes = changesOf(above, operations);
   const cuts = new Map<string, Cut>();
 
-  for (let end = 0; end <= changes.length; end += 1) {
+  for (let end = settled; end <= changes.length; end += 1) {
     const done = changes.slice(0, end);
-    for (let kept = 0; kept <= end; kept += 1) {
+    for (let kept = settled; kept <= end; kept += 1) {
       const tree: Node = new Map();
       for (const [at, { operation, durableFrom }] of done.entries()) {
         if (durableFrom < end || (operation.op !== "write" && at < kept)) {

@@ -6,6 +6,7 @@
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type ChainId,
   type ImageId,
@@ -208,7 +209,10 @@ export async function surveyed<Result>(
   question: (survey: Survey) => Result,
 ): Promise<{ result: Result; damage: readonly Damage[] }> {
   const { layout, root } = store;
-  const answer = (): { result: Result; damage: readonly Damage[] } => {
+  const answer = async (): Promise<{
+    result: Result;
+    damage: readonly Damage[];
+  }> => {
     for (let looks = 1; ; looks += 1) {
       const before = stateOf(layout);
       const survey = new Survey(layout);
@@ -216,18 +220,38 @@ export async function surveyed<Result>(
       try {
         const result = question(survey);
         if (survey.damage.length === 0) return { result, damage: [] };
-        if (looks === LOOKS || stateOf(layout) === before) {
+        if (looks === LOOKS || (await isSettled(layout, before))) {
           return { result, damage: survey.damage };
         }
       } catch (error) {
         failure = error;
       }
       if (failure !== undefined) {
-        if (looks === LOOKS || stateOf(layout) === before) throw failure;
+        if (looks === LOOKS || (await isSettled(layout, before))) throw failure;
       }
     }
   };
   return await attempt(`read the data root ${root}`, answer, "read");
+}
+
+/** Longer than the time that two changes of a directory may have in common: kernels count it in ticks. */
+const TICK_MS = 20;
+
+/** Whether the store is as it was before, and so for long enough that this means something. */
+async function isSettled(layout: Layout, before: string): Promise<boolean> {
+  if (stateOf(layout) !== before) return false;
+  const age = Date.now() - lastChange(layout);
+  if (age > TICK_MS || age < 0) return true;
+  await sleep(TICK_MS);
+  return false;
+}
+
+/** When an image or a layer last came or went, in milliseconds since 1970. */
+function lastChange({ repositories, imagedbContent, layers }: Layout): number {
+  const times = [repositories, imagedbContent, layers].map(
+    (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0,
+  );
+  return Math.max(...times);
 }
 
 /** Changes whenever an image or a layer comes or goes. */

@@ -87,11 +87,13 @@ async function pull(store) {
 const api = await import("#store/index.js");
 try {
   const store = await api.openStore(job.root);
-  if (job.manage) {
+  for (let round = 0; round < (job.rounds ?? 1); round += 1) {
+    if (!job.manage || job.rounds) await pull(store);
+    if (!job.manage) continue;
     const { call, args } = job.manage;
     const result = await api[call](store, ...args);
     say({ event: "result", result });
-  } else await pull(store);
+  }
   say({ event: "done" });
 } catch (error) {
   say({ event: "error", code: error.code, message: error.message });

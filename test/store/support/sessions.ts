@@ -32,6 +32,8 @@ export interface JobOptions {
     readonly call: "tagImage" | "removeImages" | "prune" | "pruneLeftovers";
     readonly args: readonly unknown[];
   };
+  /** Pulls, and makes the call after each pull, so many times. */
+  readonly rounds?: number;
   readonly hold?: "begun" | "staged" | "committed";
   /** Ends the session normally at this point, without an image. */
   readonly fail?: "staged" | "committed";

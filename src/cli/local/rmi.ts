@@ -23,10 +23,7 @@ export const answerRmi: Answer = async (context) => {
     output.out(jsonDocument({ removed, failed: failures, freedBytes }));
   } else {
     if (!flags.quiet) output.out(removed.map(removalLines).join(""));
-    for (const { name, error } of failures) {
-      const isNamed = error.message.includes(name);
-      output.err(errorText(error, isNamed ? undefined : name));
-    }
+    for (const { error } of failures) output.err(errorText(error));
   }
   // Like docker: who forces the removal of what is not there has what they want.
   const matter = failures.filter(

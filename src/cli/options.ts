@@ -300,7 +300,7 @@ export const OPTIONS: {
     },
   },
   "no-prune": {
-    help: "keep images without a name that only this one was made from",
+    help: "keep the images without a name that these were built from",
     commands: ["rmi"],
   },
   partial: {
@@ -316,7 +316,7 @@ export const OPTIONS: {
   },
   "keep-storage": {
     metavar: "SIZE",
-    help: "stop as soon as all images together take no more than 500MB, 20GB",
+    help: "remove the oldest first, and stop as soon as all images together take no more than 500MB, 20GB",
     read: readSize,
     commands: ["prune"],
   },
@@ -464,7 +464,7 @@ export const OPTIONS: {
       images: { help: "print only the IDs" },
       history: { help: "print only the IDs" },
       rmi: { help: "print nothing (but errors)" },
-      prune: { help: "print only the IDs of images that are deleted" },
+      prune: { help: "print only the IDs of what is removed" },
       verify: { help: "print nothing but findings" },
       resolve: {
         help: "print only the digest: of the name, or with --platform of that platform",

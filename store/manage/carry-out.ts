@@ -8,8 +8,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { syncDirectory, unmark } from "../atomic.js";
 import type { ChainId, ImageId } from "../digest.js";
-import { isTpullError } from "../errors.js";
-import { ioFailure } from "../io-error.js";
 import { LAYER_FILE, type Layout } from "../layout.js";
 import { DEFAULT_MAX_AGE_MS } from "../partials.js";
 import { readText } from "../read.js";
@@ -20,6 +18,7 @@ import type { Session } from "../session.js";
 import type { StagedClaim } from "../staging.js";
 import { noteDue } from "../unused.js";
 import type { Changes } from "./image-table.js";
+import { isFull, makeRoom } from "./make-room.js";
 
 /**
  * Runs in the section. Whatever happens, what was collected in `outgoing` is to
@@ -32,8 +31,16 @@ export async function carryOut(
   outgoing: StagedClaim[],
 ): Promise<void> {
   const { layout } = session;
-  const noted = await noteOrphans(layout, orphans);
-  if (names !== undefined) await writeRepositories(layout, names);
+  const begin = async (): Promise<boolean> => {
+    const noted = await noteOrphans(layout, orphans);
+    if (names !== undefined) await writeRepositories(layout, names);
+    return noted;
+  };
+  const noted = await begin().catch(async (error: unknown) => {
+    if (!isFull(error)) throw error;
+    await makeRoom(layout, images, orphans);
+    return await begin();
+  });
   await removeMetadata(layout, images, parentless);
   await removeConfigs(layout, images);
   const unnoted = noted ? [] : orphans;
@@ -76,8 +83,7 @@ async function noteOrphans(
     await syncDirectory(layout.unused);
     return true;
   } catch (error) {
-    const failure = ioFailure(error, "note the layers");
-    if (isTpullError(failure) && failure.code === "DISK_FULL") return false;
+    if (isFull(error)) return false;
     throw error;
   }
 }

@@ -211,12 +211,9 @@ describeWithPeers(
     it(
       "an image that a running container uses",
       async () => {
-        const id = (
-          await dockerd.docker([
-            ...["run", "-d", "--network=none", "running:1"],
-            ...["/bin/busybox", "sleep", "1000"],
-          ])
-        ).trim();
+        const sleep = ["/bin/busybox", "sleep", "1000"];
+        const run = ["run", "-d", "--network=none", "running:1", ...sleep];
+        const id = (await dockerd.docker(run)).trim();
         const top = chainIdsOf(images.get("running")!).at(-1) as ChainId;
         const image = idOf("running");
         await addContainer(ours(), { id, image, running: true, top });

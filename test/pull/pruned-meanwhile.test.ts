@@ -38,11 +38,11 @@ describe.each([
     );
     for (let round = 0; round < 4; round += 1) {
       const pulls = names.map((name) => new RunningPull(root, name));
-      let over = false;
+      const state = { over: false };
       const ended = Promise.all(pulls.map((pull) => pull.ended));
-      void ended.then(() => (over = true));
+      void ended.then(() => (state.over = true));
       let removals = 0;
-      while (!over) {
+      while (!state.over) {
         const { code, stderr } = await tpull(args);
         expect({
           code,

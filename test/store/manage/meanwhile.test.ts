@@ -39,12 +39,12 @@ describe("who reads while others pull and remove", { timeout: 120_000 }, () => {
     const churning = coming.map(
       (image) => new ChildSession(root, image, { manage, rounds: 15 }),
     );
-    let over = false;
+    const state = { over: false };
     const ended = Promise.all(churning.map((child) => child.end()));
-    void ended.then(() => (over = true));
+    void ended.then(() => (state.over = true));
     const store = await openStore(root);
     const seen = new Set<string>();
-    while (!over) {
+    while (!state.over) {
       const { result, damage } = await surveyed(store, (survey) =>
         survey.images().map(({ id, tags }) => ({ id, tags })),
       );

@@ -149,6 +149,7 @@ export async function settle(
 ): Promise<void> {
   await syncDirectory(staging.base);
   await syncDirectory(layout.layers);
+  if (staging.reachesLayerdb) return;
   for (const claim of outgoing) await removeTree(aside(layout, claim));
 }
 

@@ -264,6 +264,23 @@ describeWithPeers(
       LONG_MS,
     );
 
+    it("are refused under a running dockerd, and only told", async () => {
+      const root = ["--root", theirs()];
+      for (const words of [
+        ["rmi", "running:1"],
+        ["tag", "running:1", "x"],
+        ["prune", "-af"],
+        ["prune", "--partial", "-f"],
+      ]) {
+        const { code, stdout, stderr } = await tpull([...words, ...root]);
+        expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+        expect(stderr).toContain("(ROOT_IN_USE_BY_DOCKERD)");
+      }
+      const dry = await tpull(["prune", "--dry-run", "-a", ...root]);
+      expect(dry.code).toBe(0);
+      expect(dry.stderr).toContain("runs on");
+    });
+
     it(
       "leave the same for a dockerd to show",
       async () => {

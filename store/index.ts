@@ -75,6 +75,7 @@ export type { OverlayDirectories } from "./survey/graph-driver.js";
 export { tagImage } from "./manage/tag-image.js";
 export type { TaggedImage } from "./manage/tag-image.js";
 export { removeImages } from "./manage/remove-images.js";
+export type {
   FailedRemoval,
   NamedRemoval,
   RemovedImages,

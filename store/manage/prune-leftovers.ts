@@ -34,31 +34,8 @@ export async function pruneLeftovers(
 ): Promise<Pruned> {
   const { layout, root } = store;
   const { before = Number.POSITIVE_INFINITY, dryRun = false } = options;
-  const isOld = ({ modified }: Partial): boolean => modified < before;
-  const isOver = (_: unknown, since: number): boolean => since < before;
   if (!isThere(layout)) return pruned([]);
-  if (dryRun) {
-    return await attempt(
-      `read the data root ${root}`,
-      async () => {
-        const isFree = lockWatch();
-        const blobs = listPartials(root).filter(
-          ({ digest, modified }) =>
-            modified < before && isFree(layout.partialBlob(digest)),
-        );
-        const staged = stagedLeftovers(layout, before).filter((layer) =>
-          isFree(layer.directory),
-        );
-        const layers = await overdue(layout, isOver);
-        return pruned([
-          ...blobs.map(asBlob),
-          ...staged.map(asLayer),
-          ...layers,
-        ]);
-      },
-      "read",
-    );
-  }
+  if (dryRun) return await forecast(store, before);
   const staged = stagedLeftovers(layout, before);
   return await managing(
     layout,
@@ -66,8 +43,11 @@ export async function pruneLeftovers(
     `remove what pulls left in ${root}`,
     async (session, outgoing) => {
       const swept = staged.filter(({ directory }) => !existsSync(directory));
-      const blobs = await removePartials(root, isOld);
-      await hideUnused(session, isOver, outgoing);
+      const blobs = await removePartials(
+        root,
+        ({ modified }) => modified < before,
+      );
+      await hideUnused(session, (_, since) => since < before, outgoing);
       await hideUnfinished(session, outgoing);
       const hidden = outgoing.map(({ chainId, paths }) => ({
         kind: "layer" as const,
@@ -83,6 +63,26 @@ export async function pruneLeftovers(
     },
     before,
   );
+}
+
+/** What {@link pruneLeftovers} would come to now. */
+async function forecast(
+  { layout, root }: Store,
+  before: number,
+): Promise<Pruned> {
+  const look = async (): Promise<Pruned> => {
+    const isFree = lockWatch();
+    const blobs = listPartials(root).filter(
+      ({ digest, modified }) =>
+        modified < before && isFree(layout.partialBlob(digest)),
+    );
+    const staged = stagedLeftovers(layout, before).filter(({ directory }) =>
+      isFree(directory),
+    );
+    const layers = await overdue(layout, (_, since) => since < before);
+    return pruned([...blobs.map(asBlob), ...staged.map(asLayer), ...layers]);
+  };
+  return await attempt(`read the data root ${root}`, look, "read");
 }
 
 function pruned(leftovers: readonly Leftover[]): Pruned {

@@ -46,8 +46,9 @@ export function removeNamed(
   options: RemovalOptions = {},
 ): Removal {
   const { id, reference } = find(table, given);
-  if (reference === undefined || isPrefixOf(given, id)) {
-    return removeById(table, id as ImageId, options);
+  if (reference === undefined) return removeById(table, id as ImageId, options);
+  if (isPrefixOf(given, id) && table.has(id)) {
+    return removeById(table, id, options);
   }
   return removeReference(table, { id, reference, given }, options);
 }

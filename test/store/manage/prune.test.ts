@@ -191,15 +191,15 @@ describe("all", () => {
 });
 
 describe("filters", () => {
-  const with_ = (name: string, more: object): FakeImage =>
+  const configured = (name: string, more: object): FakeImage =>
     reconfigured(fakeImage(name, name), more);
   const labelled = (name: string, Labels: object): FakeImage =>
-    with_(name, { config: { Labels } });
+    configured(name, { config: { Labels } });
   const red = labelled("red", { color: "red", size: "big" });
   const blue = labelled("blue", { color: "blue" });
-  const plain = with_("plain", { config: null });
-  const old = with_("old", { created: "2020-01-02T03:04:05.123456789Z" });
-  const recent = with_("recent", { created: "2026-01-02T03:04:05+02:00" });
+  const plain = configured("plain", { config: null });
+  const old = configured("old", { created: "2020-01-02T03:04:05.123456789Z" });
+  const recent = configured("recent", { created: "2026-01-02T03:04:05+02:00" });
 
   it.each<[string, PruneOptions, FakeImage[]]>([
     ["a label", { labels: ["color"] }, [red, blue]],

@@ -279,8 +279,11 @@ describe("a stray name", () => {
       Repositories: Record<string, object>;
     };
     const before = JSON.stringify({ Repositories });
-    const with_ = { ...Repositories, [repository]: { [reference]: id } };
-    await writeFile(namesFile(root), JSON.stringify({ Repositories: with_ }));
+    const extended = { ...Repositories, [repository]: { [reference]: id } };
+    await writeFile(
+      namesFile(root),
+      JSON.stringify({ Repositories: extended }),
+    );
     expect(await rmi(root, reference)).toEqual({
       name: reference,
       untagged: [reference],
@@ -288,6 +291,18 @@ describe("a stray name", () => {
     });
     expect(await readFile(namesFile(root), "utf8")).toBe(before);
     expect(await layersIn(root)).toHaveLength(2);
+  });
+
+  it("with which its image's ID begins goes, too", async () => {
+    const root = await rootWith(app);
+    const Repositories = {
+      7: { "7:latest": `sha256:${"7".repeat(64)}` },
+    };
+    await writeFile(namesFile(root), JSON.stringify({ Repositories }));
+    expect(await rmi(root, "7")).toMatchObject({
+      untagged: ["7:latest"],
+      deleted: [],
+    });
   });
 
   it("takes the digests of its repository with it, as another would", async () => {

@@ -275,6 +275,7 @@ export class ImagePull {
     const writer = await this.#session.writer();
     await writer.recordDistribution(await this.origins(resolved, outcomes));
     await writer.putImage({ config, imageId });
+    await writer.keepManifest(imageId, resolved.manifestBytes);
     const { tag, digest } = reference;
     await writer.tagImage(imageId, {
       repository: familiarRepository(reference),

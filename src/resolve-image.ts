@@ -25,6 +25,8 @@ export interface ResolvedImage {
   /** Digest of the image's own manifest. */
   readonly manifestDigest: Digest;
   readonly manifest: ImageManifest;
+  /** The same as the registry served it. */
+  readonly manifestBytes: Buffer;
   /** Whether an index named the platform, so that it is known to be the wanted one. */
   readonly chosen: boolean;
   /** Manifests and indexes that were asked for. */
@@ -35,8 +37,8 @@ export interface ResolvedImage {
 export interface Top {
   readonly digest: Digest;
   readonly mediaType: string;
-  /** Bytes of the document. */
-  readonly size: number;
+  /** The document as the registry served it. */
+  readonly bytes: Buffer;
   readonly document: Index | ImageManifest;
 }
 
@@ -64,7 +66,7 @@ export async function fetchTop(
     call,
   );
   const document = parseManifest(bytes, mediaType, image);
-  return { digest, mediaType, size: bytes.length, document };
+  return { digest, mediaType, bytes, document };
 }
 
 /**
@@ -79,6 +81,7 @@ export async function resolveImage(
   const top = context.top ?? (await fetchTop(reference, context));
   let { document } = top;
   let manifestDigest = top.digest;
+  let manifestBytes = top.bytes;
   let chosen = false;
   let requests = context.top === undefined ? 1 : 0;
   const seen = new Set<Digest>([top.digest]);
@@ -98,12 +101,14 @@ export async function resolveImage(
       `${image} (${entry.digest})`,
     );
     manifestDigest = next.digest;
+    manifestBytes = next.bytes;
     requests += 1;
   }
   return {
     digest: top.digest,
     manifestDigest,
     manifest: document,
+    manifestBytes,
     chosen,
     requests,
   };

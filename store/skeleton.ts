@@ -53,6 +53,7 @@ function directories(layout: Layout): [path: string, mode: number][] {
     [layout.staging, 0o700],
     [layout.partial, 0o700],
     [layout.unused, 0o700],
+    [layout.manifests, 0o700],
   ];
 }
 

@@ -10,6 +10,7 @@ import { type ChainId, type Digest, type ImageId, digestOf } from "./digest.js";
 import { TpullError, throwIfAborted } from "./errors.js";
 import { type DistributionEntry, writeDistribution } from "./distribution.js";
 import { layersOfConfig, readImageConfig, writeImageConfig } from "./images.js";
+import { writeManifest } from "./manifests.js";
 import { attempt } from "./io-error.js";
 import { type LayerRecord, readChain, type StagedLayer } from "./layers.js";
 import type { Layout } from "./layout.js";
@@ -199,6 +200,14 @@ class Writer implements StoreWriter {
         retryable: true,
       },
     );
+  }
+
+  async keepManifest(imageId: ImageId, manifest: Uint8Array): Promise<void> {
+    await attempt(`keep the manifest of the image ${imageId}`, async () => {
+      await this.#change(async () =>
+        writeManifest(this.#layout, imageId, manifest),
+      );
+    });
   }
 
   async tagImage(

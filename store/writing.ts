@@ -76,6 +76,12 @@ export interface StoreWriter extends AsyncDisposable {
    */
   putImage(image: { config: Uint8Array; imageId: ImageId }): Promise<void>;
   /**
+   * Keeps the manifest that an image was pulled by, for those who want to know
+   * how large its blobs were. A hint: where it cannot be kept, nothing is said.
+   * @param manifest as the registry served it
+   */
+  keepManifest(imageId: ImageId, manifest: Uint8Array): Promise<void>;
+  /**
    * Gives an image its names, in one step.
    * @returns whether any name was new or pointed elsewhere
    * @throws TpullError `IMAGE_NOT_IN_STORE`, `REPOSITORIES_INVALID`, `REPOSITORY_NAME_AMBIGUOUS`

@@ -46,7 +46,7 @@ export async function fetchManifest(
     if (platform === undefined) return { ...names, digest, mediaType, bytes };
     const document = parseManifest(bytes, mediaType, image);
     const [chosen] = await imagesBehind(
-      { digest, mediaType, size: bytes.length, document },
+      { digest, mediaType, bytes, document },
       [platform],
       parsed,
       query,

@@ -66,14 +66,13 @@ function choose(
 }
 
 async function onlyImage(
-  { digest, mediaType, size }: Top,
+  top: Top,
   { config }: ImageManifest,
   wanted: readonly Platform[],
   reference: Reference,
   { client, call, image }: Query,
 ): Promise<NamedImage> {
-  const bytes = await client.bytes(reference, config, call);
-  const wire = readPlatformOf(bytes);
+  const wire = readPlatformOf(await client.bytes(reference, config, call));
   const name = platformName(wire);
   const missing = wanted.find((platform) => !platformMatches(wire, platform));
   if (missing !== undefined) {
@@ -91,9 +90,9 @@ async function onlyImage(
     );
   }
   return {
-    digest,
-    mediaType,
-    size,
+    digest: top.digest,
+    mediaType: top.mediaType,
+    size: top.bytes.length,
     ...(name === undefined ? {} : { platform: name }),
   };
 }

@@ -69,6 +69,7 @@ describe("a stored image", () => {
       ["/volumes", "0701 directory"],
       ["/volumes/metadata.db", '0600 ""'],
       ["/tpull", "0700 directory"],
+      ["/tpull/manifests", "0700 directory"],
       ["/tpull/partial", "0700 directory"],
       ["/tpull/staging", "0700 directory"],
       ["/tpull/unused", "0700 directory"],

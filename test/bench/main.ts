@@ -18,6 +18,7 @@ import {
 import { BENCH_IMAGES, type BenchImage } from "./images.js";
 import { measure, median, type Measurement } from "./measure.js";
 import { summarize, table, type Row } from "./report.js";
+import { compareStore } from "./store.js";
 import { compareThrottled } from "./throttled.js";
 import { onFreshTmpfs } from "./tmpfs.js";
 
@@ -27,8 +28,10 @@ const USAGE = `usage: npm run bench -- [options]
   --peers LIST   who takes part beside tpull (default: docker,podman,floor;
                  those that are not installed stay away)
   --throttled    over links with a delay and a limit instead
+  --store        looking at a large data root instead
   --json FILE    write every measurement to a file
-Needs root (for a fresh tmpfs before each pull), docker-registry and python3.
+Needs root (for a fresh tmpfs before each pull), docker-registry and python3;
+--store needs only python3.
 `;
 
 interface ImageReport {
@@ -49,13 +52,23 @@ export async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(USAGE);
     return 2;
   }
-  const missing = missingFor(["docker-registry", "python3"], { root: true });
+  const missing = options.store
+    ? missingFor(["python3"])
+    : missingFor(["docker-registry", "python3"], { root: true });
   if (missing.length > 0) {
     process.stderr.write(`the benchmark needs ${missing.join(", ")}\n`);
     return 1;
   }
   const machine = await describeMachine();
   print(machine);
+  if (options.store) {
+    const store = await compareStore(options.rounds, print);
+    if (options.json !== undefined) {
+      const report = { machine, rounds: options.rounds, store };
+      await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    }
+    return 0;
+  }
   const cleanups = new Cleanups();
   try {
     const storage = join(await cacheFolder(), "registry");
@@ -105,6 +118,7 @@ function readOptions(args: readonly string[]) {
         rounds: { type: "string", default: "3" },
         peers: { type: "string", default: "docker,podman,floor" },
         throttled: { type: "boolean", default: false },
+        store: { type: "boolean", default: false },
         json: { type: "string" },
       },
     });
@@ -114,8 +128,9 @@ function readOptions(args: readonly string[]) {
     const only = values.only ?? known;
     if (only.some((name) => !known.includes(name))) return undefined;
     const wants = (name: string): boolean => only.includes(name);
-    const { json, throttled } = values;
-    return { wants, rounds, peers: values.peers.split(","), json, throttled };
+    const { json, throttled, store } = values;
+    const peers = values.peers.split(",");
+    return { wants, rounds, peers, json, throttled, store };
   } catch {
     return undefined;
   }

@@ -1,6 +1,7 @@
 /** The benchmark's numbers as tables. */
 import type { Measurement } from "./measure.js";
 import { median } from "./measure.js";
+import { STORE_LIMIT_SECONDS, type StoreReport } from "./store.js";
 
 /** All measurements of one image: by contender, in order of rounds. */
 export type Results = ReadonlyMap<string, readonly Measurement[]>;
@@ -48,6 +49,40 @@ export function table(rows: readonly Row[]): string {
       (row.peakBytes / 1e6).toFixed(0),
     ]),
   ];
+  return aligned(cells);
+}
+
+/** How long each command took on a large root, and whether that is soon enough. */
+export function storeTable({ rows, dockerdSeconds }: StoreReport): string {
+  const limit = `${STORE_LIMIT_SECONDS} s`;
+  const cells = [
+    ["", "wall ms", "(range)", `under ${limit}`, "CPU ms", "peak MB"],
+    ...rows.map(({ command, walls, cpuSeconds, peakBytes, failure }) =>
+      failure === undefined
+        ? [
+            command,
+            milliseconds(median(walls)),
+            `(${milliseconds(Math.min(...walls))}-${milliseconds(Math.max(...walls))})`,
+            median(walls) < STORE_LIMIT_SECONDS ? "yes" : "NO",
+            milliseconds(cpuSeconds),
+            (peakBytes / 1e6).toFixed(0),
+          ]
+        : [`${command}: ${failure}`, "-", "-", "-", "-", "-"],
+    ),
+  ];
+  const start =
+    dockerdSeconds === undefined
+      ? "no dockerd to compare with"
+      : `before docker answers, its dockerd starts and reads all of it: ${dockerdSeconds.toFixed(1)} s`;
+  return `${aligned(cells)}\n${start}`;
+}
+
+function milliseconds(seconds: number): string {
+  return (seconds * 1000).toFixed(0);
+}
+
+/** Names to the left, numbers to the right. */
+function aligned(cells: readonly (readonly string[])[]): string {
   const widths = cells[0]!.map((_, i) =>
     Math.max(...cells.map((row) => row[i]!.length)),
   );

@@ -42,7 +42,7 @@ export interface WholeLayer {
 }
 
 /** Raised when a layer that an older version unpacked must not be used any more. */
-const FORMAT = 1;
+export const STAGING_FORMAT: number = 1;
 const MAX_BYTES = 64 * 1024;
 const MODE = 0o600;
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -66,7 +66,15 @@ export function writeComplete(
   layer: WholeLayer,
 ): void {
   const { diffId, parent, size, blob, warnings } = layer;
-  const note = { format: FORMAT, era, diffId, parent, size, blob, warnings };
+  const note = {
+    format: STAGING_FORMAT,
+    era,
+    diffId,
+    parent,
+    size,
+    blob,
+    warnings,
+  };
   writeNew(paths.complete, JSON.stringify(note), MODE);
 }
 
@@ -142,7 +150,7 @@ function parse(text: string): { era: string; layer: WholeLayer } | undefined {
     return undefined;
   }
   const { format, era, diffId, parent, size, blob, warnings } = note;
-  if (format !== FORMAT || typeof era !== "string") return undefined;
+  if (format !== STAGING_FORMAT || typeof era !== "string") return undefined;
   if (!isDigest(diffId)) return undefined;
   if (parent !== undefined && !isDigest(parent)) return undefined;
   if (blob !== undefined && !isDigest(blob)) return undefined;

@@ -18,7 +18,7 @@ export type DiffId = Branded<"DiffId">;
 export type ChainId = Branded<"ChainId">;
 /** Digest of an image's config. */
 export type ImageId = Branded<"ImageId">;
-/** Random name of a layer's directory below `overlay2/`: 64 hex digits. */
+/** Random name of a layer's directory below `overlay2/`: 64 hex digits, or 25 digits of base 36 where dockerd's builder made it. */
 export type CacheId = Branded<"CacheId">;
 
 const SHA256 = /^sha256:[0-9a-f]{64}$/;

@@ -87,5 +87,45 @@ export type { Pruned, PruneOptions } from "./manage/prune.js";
 export type { PruneFilter } from "./manage/prune-plan.js";
 export { pruneLeftovers } from "./manage/prune-leftovers.js";
 export type { PruneLeftoversOptions } from "./manage/prune-leftovers.js";
-export type { Leftover } from "./manage/leftovers.js";
+export type { Leftover as PrunedLeftover } from "./manage/leftovers.js";
 export type { ManageOptions } from "./manage/managing.js";
+export {
+  forgetManifest,
+  keptManifests,
+  readManifestHint,
+} from "./manifests.js";
+export type { KeptManifest, LayerHint, ManifestHint } from "./manifests.js";
+export { diskUsage } from "./survey/disk-usage.js";
+export type {
+  BuildUsage,
+  ContainerUsage,
+  DiskUsage,
+  Leftover,
+  ManifestUsage,
+  PartialUsage,
+  UnfinishedUsage,
+  UsageKind,
+  UsageTotal,
+  VolumeUsage,
+} from "./survey/disk-report.js";
+export type { ImageUsage } from "./survey/image-usage.js";
+export { imageLayers } from "./survey/image-layers.js";
+export type {
+  ImageLayer,
+  ImageLayers,
+  ImageName,
+  LayerOrigin,
+} from "./survey/image-layers.js";
+export type { LayerStep } from "./survey/layer-steps.js";
+export { layerTree } from "./survey/layer-tree.js";
+export type { LayerNode, LayerTree } from "./survey/layer-tree.js";
+export type { LayerUse } from "./survey/layer-use.js";
+export { storeInfo } from "./survey/store-info.js";
+export type {
+  StoreCounts,
+  StoreInfo,
+  Writability,
+} from "./survey/store-info.js";
+export type { Known } from "./survey/filesystem.js";
+export type { Holder } from "./survey/holder.js";
+export type { OtherThing } from "./survey/other-things.js";

@@ -52,7 +52,8 @@ export interface StagedLayer {
   readonly blob?: Digest | undefined;
 }
 
-const CACHE_ID = /^[0-9a-f]{64}$/;
+/** As docker makes them: 32 random bytes; or 25 digits of base 36, where its builder (BuildKit) made the layer. */
+const CACHE_ID = /^(?:[0-9a-f]{64}|[0-9a-z]{25})$/;
 const DECIMAL = /^\d+$/;
 
 function isCacheId(text: unknown): text is CacheId {

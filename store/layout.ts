@@ -92,8 +92,12 @@ export class Layout {
   readonly made: string;
   /** What dockerd's builder keeps of layers, with or without an image. */
   readonly buildSnapshots: string;
-  /** dockerd's containers, one directory for each. */
+  /** What dockerd's builder knows of everything in its cache. */
+  readonly buildRecords: string;
+  /** The settings of containers. */
   readonly containers: string;
+  /** Where dockerd puts what it downloads, and what it makes of that at its next start. */
+  readonly dockerTemporary: readonly [string, string];
 
   constructor(root: string) {
     this.root = root;
@@ -126,7 +130,9 @@ export class Layout {
     this.manifests = join(this.tpull, "manifests");
     this.made = join(this.tpull, "made");
     this.buildSnapshots = join(root, "buildkit", "snapshots.db");
+    this.buildRecords = join(root, "buildkit", "metadata_v2.db");
     this.containers = join(root, "containers");
+    this.dockerTemporary = [join(root, "tmp"), join(root, "tmp-old")];
   }
 
   /** `layerdb/sha256/<chain ID>`. */

@@ -65,5 +65,10 @@ export function readEntries(path: string): Dirent[] {
 
 /** The names in a directory; none when it is absent. */
 export function readNames(path: string): string[] {
-  return readEntries(path).map(({ name }) => name);
+  try {
+    return readdirSync(path);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
 }

@@ -73,6 +73,9 @@ export interface Calls {
     flags: number,
   ): number;
   flock(fd: number, operation: number): number;
+  /** Undefined in a glibc before 2.30. */
+  getdents64:
+    ((fd: number, buffer: Uint8Array, size: number) => number) | undefined;
   syncfs: {
     (fd: number): number;
     async(fd: number, done: (error: unknown, result: number) => void): void;
@@ -144,10 +147,25 @@ function bind(): Calls {
       "int lsetxattr(const void *, const void *, const void *, unsigned long, int)",
     ),
     flock: call("int flock(int, int)"),
+    getdents64: bindGetdents64(call),
     syncfs: call("int syncfs(int)"),
     errno: koffi.errno as () => number,
   };
   return loaded;
+}
+
+/** musl has it under its old name. */
+function bindGetdents64(
+  call: (definition: string) => never,
+): Calls["getdents64"] {
+  for (const name of ["getdents64", "getdents"]) {
+    try {
+      return call(`long ${name}(int, void *, unsigned long)`);
+    } catch {
+      continue;
+    }
+  }
+  return undefined;
 }
 
 /** glibc before 2.33 has no symbol of that name, only the function behind its macro. */

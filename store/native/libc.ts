@@ -44,6 +44,16 @@ export function close(fd: number): number {
   return checked(c, c.close(fd));
 }
 
+/**
+ * Fills `buffer` with entries of an open directory, as `struct linux_dirent64`;
+ * returns how many bytes. Undefined where the C library lacks the function.
+ */
+export function getdents64(fd: number, buffer: Uint8Array): number | undefined {
+  const c = libc();
+  if (c.getdents64 === undefined) return undefined;
+  return checked(c, c.getdents64(fd, buffer, buffer.length));
+}
+
 /** May write less than asked, as write(2) may. `data` can be an address. */
 export function write(
   fd: number,

@@ -10,7 +10,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   type ChainId,
   type ImageId,
-  chainIds,
   hexOf,
   isDigest,
   shortId,
@@ -18,11 +17,12 @@ import {
 import { isTpullError } from "../errors.js";
 import { readImageConfig } from "../images.js";
 import { attempt, isAbsent } from "../io-error.js";
-import { type LayerRecord, readLayer } from "../layers.js";
+import { type LayerRecord, listLayers, readLayer } from "../layers.js";
 import type { Layout } from "../layout.js";
 import { readNames, readText } from "../read.js";
 import { readRepositories, validReferences } from "../repositories.js";
 import type { Store } from "../store.js";
+import { ChainIds } from "./chain-ids.js";
 import type { Damage } from "./damage.js";
 import { parseStoredConfig, type StoredConfig } from "./image-config.js";
 import { compareNames } from "./name-order.js";
@@ -45,15 +45,26 @@ export interface StoredImage {
 
 type Names = { tags: string[]; digests: string[] };
 
+/** What is filed under an image ID. */
+interface FiledConfig {
+  /** Whether there are bytes that have this hash. */
+  readonly bytes: boolean;
+  /** What a dockerd would load. */
+  readonly config: StoredConfig | undefined;
+}
+
 export class Survey {
   readonly layout: Layout;
   /** What was found wrong so far. */
   readonly damage: Damage[] = [];
+  readonly #chains = new ChainIds();
+  readonly #configs = new Map<ImageId, FiledConfig>();
   readonly #images = new Map<ImageId, StoredImage | undefined>();
   readonly #layers = new Map<ChainId, LayerRecord | undefined>();
   #references: Map<string, Map<string, ImageId>> | undefined;
   #names: Map<ImageId, Names> | undefined;
   #ids: readonly ImageId[] | undefined;
+  #layerIds: readonly ChainId[] | undefined;
   #withMetadata: ReadonlySet<string> | undefined;
 
   constructor(layout: Layout) {
@@ -134,8 +145,7 @@ export class Survey {
 
   #readImage(id: ImageId): StoredImage | undefined {
     const { tags, digests } = this.namesOf(id);
-    const bytes = readImageConfig(this.layout, id);
-    const config = bytes && parseStoredConfig(bytes);
+    const { bytes, config } = this.#filed(id);
     if (config === undefined) {
       const filed = this.imageIds.includes(id);
       if (filed) {
@@ -150,7 +160,7 @@ export class Survey {
     }
     const layers: LayerRecord[] = [];
     let size = 0;
-    for (const [at, chainId] of chainIds(config.diffIds).entries()) {
+    for (const [at, chainId] of this.#chains.of(config.diffIds).entries()) {
       const record = this.layer(chainId);
       if (record?.parent !== layers.at(-1)?.chainId || record === undefined) {
         const which = `layer ${at + 1} of ${config.diffIds.length} (${shortId(chainId)})`;
@@ -162,6 +172,28 @@ export class Survey {
     }
     const parent = this.#parentOf(id);
     return { id, config, layers, size, tags, digests, parent };
+  }
+
+  /** The chain IDs of the layers that an image names, base first; none when a dockerd would not load its config. */
+  chainOf(id: ImageId): ChainId[] {
+    const config = this.config(id);
+    return config === undefined ? [] : this.#chains.of(config.diffIds);
+  }
+
+  /** The config of an image, whole or not; undefined when a dockerd would not load it. Notes no damage. */
+  config(id: ImageId): StoredConfig | undefined {
+    return this.#filed(id).config;
+  }
+
+  #filed(id: ImageId): FiledConfig {
+    let filed = this.#configs.get(id);
+    if (filed === undefined) {
+      const bytes = readImageConfig(this.layout, id);
+      const config = bytes && parseStoredConfig(bytes);
+      filed = { bytes: bytes !== undefined, config };
+      this.#configs.set(id, filed);
+    }
+    return filed;
   }
 
   #note(code: Damage["code"], imageId: ImageId, what: string): void {
@@ -183,6 +215,12 @@ export class Survey {
     this.#withMetadata ??= new Set(readNames(imagedbMetadata));
     if (!this.#withMetadata.has(hexOf(id))) return undefined;
     return readText(join(imagedbMetadata, hexOf(id), key));
+  }
+
+  /** The chain IDs of all entries in `layerdb`, whole or not, sorted. */
+  get layerIds(): readonly ChainId[] {
+    this.#layerIds ??= listLayers(this.layout).sort();
+    return this.#layerIds;
   }
 
   /** A layer's own entry; undefined when dockerd would skip it. */

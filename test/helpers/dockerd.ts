@@ -6,9 +6,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, open, readFile, readlink } from "node:fs/promises";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { requirePeer } from "./peers.js";
 import {
@@ -104,6 +105,18 @@ export class Dockerd {
       ping.once("error", () => resolve(false));
       ping.end();
     });
+  }
+
+  /** What the daemon's API answers to a GET, parsed. @throws Error when it is no 200 */
+  async get(path: string): Promise<unknown> {
+    const socketPath = join(this.#folder, "socket");
+    const [response] = (await once(
+      request({ socketPath, path }).end(),
+      "response",
+    )) as [IncomingMessage];
+    const body = await text(response);
+    if (response.statusCode === 200) return JSON.parse(body);
+    throw new Error(`GET ${path}: ${response.statusCode} ${body}`);
   }
 
   /** Waits until the daemon answers. @throws Error with its last log lines when it ends or hangs. */

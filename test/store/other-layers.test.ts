@@ -56,6 +56,40 @@ describe("a layer that somebody else stored in the meantime", () => {
   });
 });
 
+describe("a layer that dockerd's builder made", () => {
+  it("is a layer like any other, though its directory is named otherwise", async () => {
+    const root = await newRoot();
+    const image = fakeImage("app", "one", "two");
+    const records = await writing(root, (w) => storeImage(w, image));
+    const { cacheId, chainId } = records[1]!;
+    const built = "pz3k1v0q8w2m7x5y4t6u9r1ab";
+    const link = await readFile(
+      join(root, "overlay2", cacheId, "link"),
+      "latin1",
+    );
+    await rename(
+      join(root, "overlay2", cacheId),
+      join(root, "overlay2", built),
+    );
+    await rm(join(root, "overlay2/l", link));
+    await symlink(`../${built}/diff`, join(root, "overlay2/l", link));
+    const home = join(root, driver, "layerdb/sha256", chainId.slice(7));
+    await writeFile(join(home, "cache-id"), built);
+    const store = await openStore(root);
+    expect(await store.layer(chainId)).toEqual({
+      ...records[1],
+      cacheId: built,
+    });
+    // It is taken as it is, and others can sit on it.
+    const above = fakeImage("above", "one", "two", "three");
+    const added = await writing(root, (w) => storeImage(w, above));
+    expect(added.map(({ parent }) => parent)).toEqual([chainId]);
+    const lower = join(root, "overlay2", added[0]!.cacheId, "lower");
+    expect(await readFile(lower, "latin1")).toMatch(`l/${link}:l/`);
+    expect(await litter(root)).toEqual([]);
+  });
+});
+
 /** Moves a layer from one root to another, as a session there would have left it. */
 async function transplant(
   from: string,

@@ -124,3 +124,13 @@ export async function leaveLayers(
   writer.keepUnusedLayers();
   await writer.commitLayers(await stageAll(writer, layers));
 }
+
+/** The same image with other members in its config, and so with another ID. */
+export function withConfig(fake: FakeImage, members: object): FakeImage {
+  const config = JSON.stringify({
+    ...(JSON.parse(fake.image.config) as object),
+    ...members,
+  });
+  const imageId = digestOf(config) as string as ImageId;
+  return { ...fake, image: { ...fake.image, config, imageId } };
+}

@@ -1,0 +1,134 @@
+// tpull info: what kind of root this is, line by line.
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { openStore, privilege, storeInfo } from "#store/index.js";
+import { humanSize } from "#src/cli/format/units.js";
+import { fakeImage, storeImage } from "../../store/support/images.js";
+import { newRoot, rootWith, writing } from "../../store/support/roots.js";
+import { run } from "./running.js";
+
+async function rootOfApp(): Promise<string> {
+  const root = await newRoot();
+  await writing(root, (writer) =>
+    storeImage(writer, fakeImage("app", "one", "two")),
+  );
+  return root;
+}
+
+it("is a list of facts", async () => {
+  const root = await rootOfApp();
+  await mkdir(join(root, "volumes/data"));
+  await writeFile(join(root, "notes\x1b"), "");
+  const { filesystem } = await storeInfo(await openStore(root));
+  const { status, out, err } = await run(root, ["info"]);
+  expect({ status, err }).toEqual({ status: 0, err: "" });
+  expect(out.replace(/^Free Space: .*\n/m, "")).toBe(`Data Root: ${root}
+Images: 1
+ Dangling: 0
+ Tags: 1
+ Digests: 1
+Layers: 2
+ Orphans: 0
+ Unfinished: 0
+Partial Blobs: 0
+Kept Manifests: 0
+Containers: 0
+ Running: 0
+ Paused: 0
+ Stopped: 0
+Storage Driver: overlay2
+ Backing Filesystem: ${filesystem.name}
+ Supports d_type: ${filesystem.supportsDType}
+ Using metacopy: ${filesystem.usingMetacopy}
+ Native Overlay Diff: ${filesystem.nativeOverlayDiff}
+ userxattr: ${filesystem.userxattr}
+Format: docker overlay2 and layerdb, as of dockerd 20.10 to 29
+ Staging: 1
+Held By: nobody
+Written By: nobody
+Rights: ${privilege()}
+Writable: true
+Also There:
+ volumes: volumes
+ notes\\x1b: unknown
+`);
+  expect(out).toContain(` of ${humanSize(filesystem.total)}\n`);
+  expect((await run(root, ["system", "info"])).status).toBe(0);
+});
+
+it("says what a pull would be refused for", async () => {
+  const root = await rootWith("engine-id");
+  const { out } = await run(root, ["info"]);
+  expect(out).toContain("Writable: false\n Reason: the data root ");
+  expect(out).toContain("(ROOT_IS_CONTAINERD_STORE)\n Hint: Layers written");
+});
+
+it("knows a root that is not there", async () => {
+  const root = await newRoot();
+  const { status, out } = await run(root, ["info"]);
+  expect(status).toBe(0);
+  expect(out).toContain(`Data Root: ${root} (not there yet)\n`);
+  expect(out).toContain("Writable: true\nAlso There: nothing\n");
+});
+
+it("tells of damage beside it", async () => {
+  const root = await rootOfApp();
+  await writeFile(join(root, "image/overlay2/repositories.json"), "{");
+  const { status, out, err } = await run(root, ["info"]);
+  expect(status).toBe(0);
+  expect(out).toContain("Images: 1\n");
+  expect(err).toContain("(REPOSITORIES_DAMAGED)");
+});
+
+it("is one document for programs", async () => {
+  const root = await rootOfApp();
+  const { filesystem, ...info } = await storeInfo(await openStore(root));
+  for (const words of [
+    ["info", "--json"],
+    ["info", "--format", "json"],
+  ]) {
+    const { out } = await run(root, words);
+    const found = JSON.parse(out) as { filesystem: typeof filesystem };
+    expect(found).toMatchObject(
+      JSON.parse(JSON.stringify(info)) as Record<string, unknown>,
+    );
+    expect({ ...found.filesystem, free: 0 }).toEqual({
+      ...filesystem,
+      free: 0,
+    });
+  }
+});
+
+it.each<[string, string | RegExp]>([
+  ["{{.Driver}}", "overlay2\n"],
+  ["{{.Images}} {{.ContainersStopped}}", "1 0\n"],
+  ["{{.Counts.Tags}} {{.Writable.Possible}}", "1 true\n"],
+  [
+    "{{range .DriverStatus}}{{index . 0}},{{end}}",
+    /^Backing Filesystem,Supports d_type,/,
+  ],
+  ["{{json .Counts.Layers}}", "2\n"],
+  ["{{if .Holder}}held{{else}}free{{end}}", "free\n"],
+  ["{{range .Others}}{{.Path}}{{end}}", "\n"],
+])("a template sees it: %s", async (format, expected) => {
+  const { out } = await run(await rootOfApp(), ["info", "-f", format]);
+  expect(out).toEqual(
+    typeof expected === "string" ? expected : expect.stringMatching(expected),
+  );
+});
+
+it("docker's own field names its root", async () => {
+  const root = await rootOfApp();
+  const { out } = await run(root, ["info", "-f", "{{.DockerRootDir}}"]);
+  expect(out).toBe(`${root}\n`);
+});
+
+it("a template that is wrong says so before anything is looked at", async () => {
+  const wrong = await run(await rootOfApp(), ["info", "-f", "{{.Nope}}"]);
+  expect(wrong).toMatchObject({ out: "" });
+  expect(wrong.err).toContain("can't evaluate field Nope in type StoreInfo");
+  const broken = await run("/nonexistent/root", ["info", "-f", "{{"]);
+  expect(broken.status).not.toBe(0);
+  expect(broken.err).toContain("(FORMAT_INVALID)");
+});

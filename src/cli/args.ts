@@ -416,7 +416,6 @@ function shown(text: string): string {
   return JSON.stringify(text);
 }
 
-/** A command line that cannot be understood: exit status 2. */
-export function usageError(message: string): TpullError {
+function usageError(message: string): TpullError {
   return new TpullError(USAGE, message);
 }

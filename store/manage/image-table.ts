@@ -5,14 +5,14 @@
  */
 import { type ChainId, type ImageId, isDigest } from "../digest.js";
 import { readNames } from "../read.js";
-import { canonicalName, parseReference } from "../reference/reference.js";
 import {
   readRepositories,
   type Repositories,
   validReferences,
 } from "../repositories.js";
 import type { Layout } from "../layout.js";
-import { Survey } from "../survey/survey.js";
+import { compareNames } from "../survey/name-order.js";
+import type { Survey } from "../survey/survey.js";
 import { type Container, readContainers } from "./containers.js";
 import { LayerUsers } from "./layer-users.js";
 
@@ -88,9 +88,7 @@ export class ImageTable {
 
   /** All references to an image in dockerd's order, which is that of their canonical forms. */
   namesOf(id: string): string[] {
-    const names = [...(this.#names.get(id)?.keys() ?? [])];
-    const keyed = names.map((name) => [canonical(name), name] as const);
-    return keyed.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, name]) => name);
+    return [...(this.#names.get(id)?.keys() ?? [])].sort(compareNames);
   }
 
   get containers(): readonly Container[] {
@@ -184,14 +182,5 @@ export class ImageTable {
       parentless: [...this.#parentless].filter((id) => this.has(id)),
       orphans: this.#orphans,
     };
-  }
-}
-
-/** What dockerd sorts a reference by: its canonical form, if it has one. */
-function canonical(reference: string): string {
-  try {
-    return canonicalName(parseReference(reference));
-  } catch {
-    return reference;
   }
 }

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import type { ImageId } from "../digest.js";
 import { isTpullError } from "../errors.js";
 import { isAbsent } from "../io-error.js";
-import { isObject, text } from "../survey/image-config.js";
+import type { GoTime } from "../survey/go-time.js";
 import type { StoredImage } from "../survey/survey.js";
 import type { ImageTable } from "./image-table.js";
 import { type Removal, removeById, removeReference } from "./removal.js";
@@ -85,24 +85,27 @@ function fits(
   { config }: StoredImage,
   { until, labels = [], withoutLabels = [] }: Omit<PruneFilter, "all">,
 ): boolean {
+  const { created, config: settings } = config.image;
   if (until !== undefined) {
-    const created = Date.parse(text(config.json, "created"));
-    if (Number.isNaN(created) || created > until) return false;
+    if (created === undefined || millisecondsOf(created) > until) return false;
   }
-  const settings = config.json["config"];
-  const own = isObject(settings) ? settings["Labels"] : undefined;
-  const found = isObject(own) ? own : {};
-  const has = (label: string): boolean => hasLabel(found, label);
+  const has = (label: string): boolean => hasLabel(settings?.labels, label);
   if (!labels.every(has)) return false;
   return withoutLabels.length === 0 || !withoutLabels.every(has);
 }
 
-function hasLabel(labels: object, wanted: string): boolean {
+function hasLabel(
+  labels: ReadonlyMap<string, string> | undefined,
+  wanted: string,
+): boolean {
   const at = wanted.indexOf("=");
-  const key = at < 0 ? wanted : wanted.slice(0, at);
-  if (!Object.hasOwn(labels, key)) return false;
-  const value = text(labels as Readonly<Record<string, unknown>>, key);
+  const value = labels?.get(at < 0 ? wanted : wanted.slice(0, at));
+  if (value === undefined) return false;
   return at < 0 || value === wanted.slice(at + 1);
+}
+
+function millisecondsOf({ seconds, nanoseconds }: GoTime): number {
+  return seconds * 1000 + nanoseconds / 1e6;
 }
 
 /** When an image was tagged last, or else when it came into the store; milliseconds since 1970. */

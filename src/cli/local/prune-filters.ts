@@ -1,6 +1,8 @@
 /** The values of `tpull prune --filter`, as docker reads them. */
-import { usageError } from "../args.js";
-import { readTimestamp } from "../format/timestamp.js";
+import { TpullError } from "../../../store/errors.js";
+import { filterTime } from "../../../store/survey/filter-time.js";
+import { USAGE } from "../args.js";
+import { readFilters } from "./filters.js";
 
 export interface PruneFilters {
   /** Milliseconds since 1970. */
@@ -9,44 +11,27 @@ export interface PruneFilters {
   readonly withoutLabels: readonly string[];
 }
 
-const KNOWN = "until=TIME, label=KEY[=VALUE] and label!=KEY[=VALUE]";
-
 /**
  * @param now milliseconds since 1970, which durations are counted back from
- * @throws TpullError `USAGE`
+ * @throws TpullError `USAGE`, `FILTER_INVALID`
  */
 export function readPruneFilters(
-  filters: readonly string[],
+  given: readonly string[] | undefined,
   now: number,
 ): PruneFilters {
-  const values: Record<string, string[]> = {
-    until: [],
-    label: [],
-    "label!": [],
-  };
-  for (const filter of filters) {
-    const at = filter.indexOf("=");
-    const key = filter.slice(0, Math.max(at, 0)).trim().toLowerCase();
-    if (!Object.hasOwn(values, key)) {
-      throw usageError(
-        `--filter takes ${KNOWN}, not ${JSON.stringify(filter)}`,
-      );
-    }
-    values[key]?.push(filter.slice(at + 1).trim());
+  const filters = readFilters(given, ["until", "label", "label!"]);
+  const [until, ...more] = filters.get("until") ?? [];
+  if (more.length > 0) {
+    throw new TpullError(USAGE, "--filter until is given more than once");
   }
-  const [until, ...more] = values["until"] ?? [];
-  if (more.length > 0) throw usageError("--filter until is given twice");
   return {
-    until: until === undefined ? undefined : readUntil(until, now),
-    labels: values["label"] ?? [],
-    withoutLabels: values["label!"] ?? [],
+    until: until === undefined ? undefined : readTime(until, now),
+    labels: filters.get("label") ?? [],
+    withoutLabels: filters.get("label!") ?? [],
   };
 }
 
-function readUntil(text: string, now: number): number {
-  const time = readTimestamp(text, now);
-  if (time !== undefined) return time;
-  throw usageError(
-    `--filter until is a span of time like 24h or 1h30m, a date like 2026-01-31 or 2026-01-31T12:00:00Z, or seconds since 1970, not ${JSON.stringify(text)}`,
-  );
+function readTime(text: string, now: number): number {
+  const { seconds, nanoseconds } = filterTime(text, now);
+  return seconds * 1000 + nanoseconds / 1e6;
 }

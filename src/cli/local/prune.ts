@@ -1,4 +1,5 @@
 /** `tpull prune` */
+import { TpullError } from "../../../store/errors.js";
 import { prune, type Pruned } from "../../../store/manage/prune.js";
 import { pruneLeftovers } from "../../../store/manage/prune-leftovers.js";
 import { openStore } from "../../../store/store.js";
@@ -7,9 +8,10 @@ import {
   type AnswerContext,
   jsonDocument,
 } from "../answers/answer.js";
-import { usageError } from "../args.js";
+import { USAGE } from "../args.js";
 import type { Flags } from "../options.js";
 import { askLine } from "../prompt.js";
+import { shownJson } from "../terminal-text.js";
 import { changeOptions } from "./change-options.js";
 import { tellDamage, tellHolder } from "./notices.js";
 import { type PruneFilters, readPruneFilters } from "./prune-filters.js";
@@ -17,7 +19,7 @@ import { prunedIds, prunedText } from "./prune-text.js";
 
 export const answerPrune: Answer = async (context) => {
   const { flags, output } = context;
-  const filters = readPruneFilters(flags.filter ?? [], context.now());
+  const filters = readPruneFilters(flags.filter, context.now());
   if (flags.partial) refuseImageOptions(flags, filters);
   const dryRun = flags["dry-run"] ?? false;
   if (!dryRun && !flags.force && !(await confirmed(context))) {
@@ -35,14 +37,14 @@ export const answerPrune: Answer = async (context) => {
         all: flags.all,
         keepBytes: flags["keep-storage"],
       });
-  output.out(shown(pruned, flags));
+  output.out(shown(pruned, context));
   if (!flags.json) tellDamage(output, pruned.damage);
   return 0;
 };
 
-function shown(pruned: Pruned, flags: Flags): string {
+function shown(pruned: Pruned, { flags, isTTY }: AnswerContext): string {
   const dryRun = flags["dry-run"] ?? false;
-  if (flags.json) return jsonDocument({ dryRun, ...pruned });
+  if (flags.json) return shownJson(jsonDocument({ dryRun, ...pruned }), isTTY);
   return flags.quiet ? prunedIds(pruned) : prunedText(pruned, dryRun);
 }
 
@@ -54,7 +56,8 @@ function refuseImageOptions(flags: Flags, filters: PruneFilters): void {
     labels.length + withoutLabels.length > 0 && "--filter label",
   ].find((option) => typeof option === "string");
   if (about === undefined) return;
-  throw usageError(
+  throw new TpullError(
+    USAGE,
     `${about} is about images, and --partial removes what pulls left instead`,
   );
 }
@@ -64,7 +67,8 @@ async function confirmed(context: AnswerContext): Promise<boolean> {
   const { flags, output, query, interrupt } = context;
   const input = context.stdin();
   if (input.isTTY !== true) {
-    throw usageError(
+    throw new TpullError(
+      USAGE,
       "'tpull prune' asks before it removes anything, and standard input is no terminal to ask on: use --force, or --dry-run to see what would go",
     );
   }

@@ -4,11 +4,11 @@ import { removeImages } from "../../../store/manage/remove-images.js";
 import { openStore } from "../../../store/store.js";
 import { type Answer, jsonDocument } from "../answers/answer.js";
 import { describeError, errorText } from "../report-error.js";
-import { oneLine } from "../terminal-text.js";
+import { oneLine, shownJson } from "../terminal-text.js";
 import { changeOptions } from "./change-options.js";
 
 export const answerRmi: Answer = async (context) => {
-  const { images, flags, output } = context;
+  const { images, flags, output, isTTY } = context;
   const store = await openStore(context.root());
   const { removed, failed, freedBytes } = await removeImages(store, images, {
     ...changeOptions(context),
@@ -20,7 +20,8 @@ export const answerRmi: Answer = async (context) => {
     error: describeError(error),
   }));
   if (flags.json) {
-    output.out(jsonDocument({ removed, failed: failures, freedBytes }));
+    const document = { removed, failed: failures, freedBytes };
+    output.out(shownJson(jsonDocument(document), isTTY));
   } else {
     if (!flags.quiet) output.out(removed.map(removalLines).join(""));
     for (const { error } of failures) output.err(errorText(error));

@@ -87,7 +87,7 @@ export type { Pruned, PruneOptions } from "./manage/prune.js";
 export type { PruneFilter } from "./manage/prune-plan.js";
 export { pruneLeftovers } from "./manage/prune-leftovers.js";
 export type { PruneLeftoversOptions } from "./manage/prune-leftovers.js";
-export type { Leftover as PrunedLeftover } from "./manage/leftovers.js";
+export type { Leftover } from "./manage/leftovers.js";
 export type { ManageOptions } from "./manage/managing.js";
 export {
   forgetManifest,
@@ -100,7 +100,7 @@ export type {
   BuildUsage,
   ContainerUsage,
   DiskUsage,
-  Leftover,
+  LeftoverUsage,
   ManifestUsage,
   PartialUsage,
   UnfinishedUsage,

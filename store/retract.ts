@@ -21,7 +21,7 @@ import { readNames } from "./read.js";
 import { removeTree } from "./remove.js";
 import type { Session, Staging } from "./session.js";
 import { discardAll, revert, type StagedClaim, tryClaim } from "./staging.js";
-import { lockWatch } from "./survey/locks.js";
+import { lockWatch } from "./survey/held.js";
 import { forgetUnused, notedSince, notedUnused } from "./unused.js";
 import { countChildren, layersOfBuilds, readParent } from "./usage.js";
 

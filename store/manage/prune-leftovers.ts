@@ -4,7 +4,7 @@ import { attempt } from "../io-error.js";
 import { listPartials, type Partial, removePartials } from "../partials.js";
 import { hideUnused } from "../retract.js";
 import type { Store } from "../store.js";
-import { lockWatch } from "../survey/locks.js";
+import { lockWatch } from "../survey/held.js";
 import { sizeIn } from "./carry-out.js";
 import { type Leftover, stagedLeftovers } from "./leftovers.js";
 import { isThere, type ManageOptions, managing } from "./managing.js";

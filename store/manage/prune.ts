@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { ChainId } from "../digest.js";
 import type { Damage } from "../survey/damage.js";
-import { lockWatch } from "../survey/locks.js";
+import { lockWatch } from "../survey/held.js";
 import { Survey, surveyed } from "../survey/survey.js";
 import type { Layout } from "../layout.js";
 import { type IsOver, overdueLayers } from "../retract.js";

@@ -46,6 +46,8 @@ export interface StoredContainer {
   readonly health: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly mounts: readonly ContainerMount[];
+  /** Names of the networks it is in, sorted. */
+  readonly networks: readonly string[];
   /** Its own layer's directory in `overlay2`. */
   readonly mountId: CacheId;
   /** The layer it sits on; undefined for a container without any. */
@@ -103,6 +105,9 @@ function readContainer(
     health: text(member(state, "Health"), "Status") || undefined,
     labels: labelsOf(settings),
     mounts: mountsOf(config),
+    networks: Object.keys(
+      member(member(config, "NetworkSettings"), "Networks") ?? {},
+    ).sort(),
     mountId: mountId as CacheId,
     top: isDigest(top) ? (top as string as ChainId) : undefined,
   };
@@ -165,7 +170,10 @@ function stateOf(state: JsonObject | undefined): ContainerState {
   return timeOf(state, "StartedAt") === undefined ? "created" : "exited";
 }
 
-function labelsOf(settings: JsonObject | undefined): Record<string, string> {
+/** The labels of a container or a volume. */
+export function labelsOf(
+  settings: JsonObject | undefined,
+): Record<string, string> {
   const labels = member(settings, "Labels") ?? {};
   return Object.fromEntries(
     Object.entries(labels).map(([key, value]) => [key, String(value)]),

@@ -38,7 +38,7 @@ export interface UnfinishedUsage extends Omit<FoundUnfinished, "measure"> {
 }
 
 /** Something that serves nobody. */
-export interface Leftover {
+export interface LeftoverUsage {
   readonly kind: LeftoverKind;
   /** Absolute. */
   readonly path: string;
@@ -85,7 +85,7 @@ export interface DiskUsage extends Readonly<
   readonly partialBlobs: readonly PartialUsage[];
   /** Layers that are no image's yet. */
   readonly unfinishedLayers: readonly UnfinishedUsage[];
-  readonly leftovers: readonly Leftover[];
+  readonly leftovers: readonly LeftoverUsage[];
   readonly manifests: readonly ManifestUsage[];
   readonly totals: Readonly<Record<UsageKind, UsageTotal>>;
   readonly damage: readonly Damage[];

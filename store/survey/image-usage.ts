@@ -1,7 +1,7 @@
 /** What images take, as dockerd counts it: a layer that several have is there once. */
 import type { ChainId, ImageId } from "../digest.js";
 import type { StoredContainer } from "./containers.js";
-import { text } from "./image-config.js";
+import { formatRfc3339Nano } from "./go-time.js";
 import type { Survey } from "./survey.js";
 
 /** An image in an account of the space. Sizes are bytes of unpacked files, as docker counts them. */
@@ -62,11 +62,12 @@ export function imagesUsage(
         (references.get(chainId) ?? 0) > 1 ? sum + size : sum,
       0,
     );
+    const { created } = image.config.image;
     return {
       id: image.id,
       tags: image.tags,
       digests: image.digests,
-      created: text(image.config.json, "created") || undefined,
+      created: created && formatRfc3339Nano(created),
       size: image.size,
       sharedSize,
       uniqueSize: image.size - sharedSize,

@@ -1,5 +1,6 @@
 /** From an image's history to its layers: which step made which of them. */
-import { isObject, type StoredConfig, text } from "./image-config.js";
+import { formatRfc3339Nano } from "./go-time.js";
+import type { StoredConfig } from "./image-config.js";
 
 /** A step of an image's history that made a layer. */
 export interface LayerStep {
@@ -7,7 +8,7 @@ export interface LayerStep {
   readonly createdBy: string;
   /** RFC 3339; undefined where it is not noted. */
   readonly created: string | undefined;
-  readonly comment: string | undefined;
+  readonly comment: string;
 }
 
 /**
@@ -16,23 +17,18 @@ export interface LayerStep {
  * beyond the history.
  */
 export function layerSteps({
-  json,
+  image: { history },
   diffIds,
 }: StoredConfig): (LayerStep | undefined)[] {
-  const history: unknown = json["history"];
-  const steps = Array.isArray(history)
-    ? (history as unknown[])
-        .filter(isObject)
-        .filter((step) => step["empty_layer"] !== true)
-    : [];
+  const steps = history.filter(({ emptyLayer }) => !emptyLayer);
   return diffIds.map((_, at) => {
     const step = steps[at];
-    return (
-      step && {
-        createdBy: text(step, "created_by"),
-        created: text(step, "created") || undefined,
-        comment: text(step, "comment") || undefined,
-      }
-    );
+    if (step === undefined) return undefined;
+    const { created, createdBy, comment } = step;
+    return {
+      createdBy,
+      created: created && formatRfc3339Nano(created),
+      comment,
+    };
   });
 }

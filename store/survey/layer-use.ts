@@ -6,17 +6,18 @@ import { layersOfConfig, readImageConfig } from "../images.js";
 import type { LayerRecord } from "../layers.js";
 import { LAYER_FILE, type Layout } from "../layout.js";
 import { readNames, readText } from "../read.js";
-import { notedUnused } from "../unused.js";
+import { notedSince, notedUnused } from "../unused.js";
 import { layersOfBuilds } from "../usage.js";
 import type { Survey } from "./survey.js";
 
 /**
  * Why a layer is there: an `image` names it; a `container` sits on it, though no
  * image does; dockerd's `build` cache keeps it; it is `waiting` for an image
- * whose pull was interrupted; or nobody needs it (`none`), which dockerd calls
- * an orphan and never removes.
+ * whose pull was interrupted; it is `going`, because the next session that writes
+ * finishes its removal; or nobody needs it (`none`), which dockerd never removes.
  */
-export type LayerUse = "image" | "container" | "build" | "waiting" | "none";
+export type LayerUse =
+  "image" | "container" | "build" | "waiting" | "going" | "none";
 
 /** A layer that is in `layerdb`, and what it is there for. */
 export interface UsedLayer {
@@ -52,7 +53,9 @@ export function layerUses(survey: Survey): Map<ChainId, UsedLayer> {
   };
   for (const top of topsOfContainers(layout)) mark(top, "container");
   for (const id of ids) if (!uses.has(id) && inBuilds(id)) mark(id, "build");
-  for (const id of noted) mark(id, "waiting");
+  for (const id of noted) {
+    mark(id, notedSince(layout, id) === 0 ? "going" : "waiting");
+  }
   const found = new Map<ChainId, UsedLayer>();
   for (const chainId of ids) {
     const record = survey.layer(chainId);

@@ -67,7 +67,7 @@ function placeOf(path: string): string | undefined {
   }
 }
 
-/** Major and minor number as the kernel prints them. */
+/** Major and minor number as the kernel prints them in `/proc/locks`. */
 function deviceInHex(device: bigint): string {
   const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
   const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn & 0xffffffffn);
@@ -81,14 +81,4 @@ function lines(path: string): string[] {
   } catch {
     return [];
   }
-}
-
-/**
- * Looks once for all locks of this machine, and tells of a file or directory
- * whether it is free. What cannot be seen counts as free, so that the answer is
- * fit for a forecast and not for a decision.
- */
-export function lockWatch(): (path: string) => boolean {
-  const locks = new HeldLocks();
-  return (path) => !locks.isHeld(path);
 }

@@ -1,20 +1,21 @@
 /** Layers on their way into a root: being unpacked, or kept for the next try of an interrupted pull. */
 import { lstatSync } from "node:fs";
 import { completeSince } from "../complete.js";
-import { type ChainId, isDigest } from "../digest.js";
+import type { ChainId } from "../digest.js";
 import { isAbsent } from "../io-error.js";
 import { readCacheId } from "../layers.js";
-import type { Layout, StagingPaths } from "../layout.js";
-import { readNames } from "../read.js";
+import type { Layout } from "../layout.js";
+import { stagedLayers } from "../staging.js";
 import { notedSince } from "../unused.js";
 import type { UsedLayer } from "./layer-use.js";
 import type { HeldLocks } from "./locks.js";
 
 /**
  * How far a layer has come. `unpacking`: not whole. `complete`: whole, and waits
- * for a layer below. `waiting`: in the store, and waits for its image.
+ * for a layer below. `waiting`: in the store, and waits for its image. `going`:
+ * about to be removed by the next session that writes.
  */
-export type UnfinishedState = "unpacking" | "complete" | "waiting";
+export type UnfinishedState = "unpacking" | "complete" | "waiting" | "going";
 
 /** A layer that is no image's yet, before it is measured. */
 export interface FoundUnfinished {
@@ -36,10 +37,10 @@ export function findUnfinished(
 ): FoundUnfinished[] {
   const found: FoundUnfinished[] = [];
   for (const { chainId, record, use } of layers) {
-    if (use !== "waiting") continue;
+    if (use !== "waiting" && use !== "going") continue;
     found.push({
       chainId,
-      state: "waiting",
+      state: use,
       inUse: locks.isHeld(layout.layer(chainId)),
       since: notedSince(layout, chainId) ?? 0,
       measure: record?.size ?? [layout.layer(chainId)],
@@ -64,14 +65,9 @@ export function findUnfinished(
   return found;
 }
 
-function stagedIn(layout: Layout): { chainId: ChainId; paths: StagingPaths }[] {
+function stagedIn(layout: Layout): ReturnType<typeof stagedLayers> {
   return [layout.staging, layout.overlayStaging].flatMap((base) =>
-    readNames(base).flatMap((name) => {
-      const id = `sha256:${name}`;
-      if (!isDigest(id)) return [];
-      const chainId = id as string as ChainId;
-      return [{ chainId, paths: layout.staged(base, chainId) }];
-    }),
+    stagedLayers(layout, base),
   );
 }
 

@@ -2,7 +2,9 @@
 import { join } from "node:path";
 import type { Layout } from "../layout.js";
 import { readEntries, readText } from "../read.js";
-import type { StoredContainer } from "./containers.js";
+import { readBolt } from "./bolt.js";
+import { labelsOf, type StoredContainer } from "./containers.js";
+import { isObject } from "./image-config.js";
 
 export interface StoredVolume {
   readonly name: string;
@@ -10,6 +12,7 @@ export interface StoredVolume {
   readonly path: string;
   /** How many containers use it. */
   readonly containers: number;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /**
@@ -30,16 +33,33 @@ export function volumesIn(
       uses.set(name, (uses.get(name) ?? 0) + 1);
     }
   }
-  return readEntries(layout.volumes)
+  const names = readEntries(layout.volumes)
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
     .filter((name) => !hasOptions(join(layout.volumes, name)))
-    .sort()
-    .map((name) => ({
-      name,
-      path: join(layout.volumes, name, "_data"),
-      containers: uses.get(name) ?? 0,
-    }));
+    .sort();
+  const notes = names.length === 0 ? undefined : readNotes(layout);
+  return names.map((name) => ({
+    name,
+    path: join(layout.volumes, name, "_data"),
+    containers: uses.get(name) ?? 0,
+    labels: labelsOf(notes?.(name)),
+  }));
+}
+
+/** What dockerd noted of volumes by name, in the database that also carries the lock of the root. */
+function readNotes(layout: Layout) {
+  const notes = readBolt(layout.lockFile, ["volumes"])?.get("volumes");
+  return (name: string) => {
+    const note: unknown = notes instanceof Map ? notes.get(name) : undefined;
+    if (!Buffer.isBuffer(note)) return undefined;
+    try {
+      const value: unknown = JSON.parse(note.toString("utf8"));
+      return isObject(value) ? value : undefined;
+    } catch {
+      return undefined;
+    }
+  };
 }
 
 function hasOptions(volume: string): boolean {

@@ -1,7 +1,7 @@
 /** The benchmark's numbers as tables. */
 import type { Measurement } from "./measure.js";
 import { median } from "./measure.js";
-import { STORE_LIMIT_SECONDS, type StoreReport } from "./store.js";
+import type { BusyRoot } from "./store-root.js";
 
 /** All measurements of one image: by contender, in order of rounds. */
 export type Results = ReadonlyMap<string, readonly Measurement[]>;
@@ -50,6 +50,27 @@ export function table(rows: readonly Row[]): string {
     ]),
   ];
   return aligned(cells);
+}
+
+/** Seconds in which an answer has to be there. */
+const STORE_LIMIT_SECONDS = 0.5;
+
+/** One command, as often as it was run. */
+export interface StoreRow {
+  readonly command: string;
+  /** Wall seconds of each run; empty where it failed. */
+  readonly walls: readonly number[];
+  readonly cpuSeconds: number;
+  readonly peakBytes: number;
+  /** What it said when it failed. */
+  readonly failure?: string;
+}
+
+export interface StoreReport {
+  readonly root: BusyRoot;
+  readonly rows: readonly StoreRow[];
+  /** How long a dockerd takes to start on the root, where there is one. */
+  readonly dockerdSeconds: number | undefined;
 }
 
 /** How long each command took on a large root, and whether that is soon enough. */

@@ -7,30 +7,9 @@ import { missingFor } from "../helpers/peers.js";
 import { removeTree } from "../helpers/run.js";
 import { TPULL } from "../helpers/tpull-cli.js";
 import { measure, median } from "./measure.js";
-import { storeTable } from "./report.js";
+import { type StoreReport, type StoreRow, storeTable } from "./report.js";
 import { BUSY, writeBusyRoot, type BusyRoot } from "./store-root.js";
 import { onFreshTmpfs } from "./tmpfs.js";
-
-/** Seconds in which an answer has to be there. */
-export const STORE_LIMIT_SECONDS = 0.5;
-
-/** One command, as often as it was run. */
-export interface StoreRow {
-  readonly command: string;
-  /** Wall seconds of each run; empty where it failed. */
-  readonly walls: readonly number[];
-  readonly cpuSeconds: number;
-  readonly peakBytes: number;
-  /** What it said when it failed. */
-  readonly failure?: string;
-}
-
-export interface StoreReport {
-  readonly root: BusyRoot;
-  readonly rows: readonly StoreRow[];
-  /** How long a dockerd takes to start on the root, where there is one. */
-  readonly dockerdSeconds: number | undefined;
-}
 
 /** Makes the root, looks at it by all commands in turn, round after round, and prints what that took. */
 export async function compareStore(

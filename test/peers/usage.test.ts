@@ -192,6 +192,24 @@ function describeUsage(
       expect(own.sort()).toEqual(theirs.sort());
     });
 
+    it("prints docker's fields in the details", async () => {
+      const words = ["system", "df", "-v", "--format", "{{json .}}"];
+      type Details = Record<string, Record<string, string>[]>;
+      const theirs = JSON.parse(await dockerd.docker(words)) as Details;
+      const own = JSON.parse(
+        await tpullOk([...words, "--root", root]),
+      ) as Details;
+      expect(Object.keys(own)).toEqual(Object.keys(theirs));
+      for (const [kind, things] of Object.entries(theirs)) {
+        expect(own[kind]!.map(steady).sort(byKey)).toEqual(
+          things
+            .map((thing) => ({ ...OLD_CLIENTS_LACK[kind], ...thing }))
+            .map(steady)
+            .sort(byKey),
+        );
+      }
+    });
+
     it("knows the driver as docker info does", async () => {
       const info = (await dockerd.get("/info")) as {
         DockerRootDir: string;
@@ -328,6 +346,33 @@ function comparableContainer({
   SizeRw = 0,
 }: DockerUsage["Containers"][number]) {
   return { Id, Names, Image, ImageID, Command, State, SizeRw };
+}
+
+/** Fields that newer clients have. */
+const OLD_CLIENTS_LACK: Record<string, Record<string, string>> = {
+  Volumes: { Availability: "N/A", Group: "N/A", Status: "N/A" },
+};
+
+/** Without what changes from one answer to the next, and what a root does not tell. */
+function steady(fields: Record<string, string>): Record<string, string> {
+  const left = new Set(FLEETING);
+  // Old clients have sizes of images with more digits.
+  if ("VirtualSize" in fields) left.add("Size");
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(([name]) => !left.has(name))
+      .map(([name, value]) => [
+        name,
+        // docker has them in no order.
+        name === "Mounts" ? value.split(",").sort().join() : value,
+      ]),
+  );
+}
+
+const FLEETING = ["CreatedSince", "RunningFor", "Status", "Ports", "Platform"];
+
+function byKey(a: Record<string, string>, b: Record<string, string>): number {
+  return (a["ID"] ?? a["Name"]!) < (b["ID"] ?? b["Name"]!) ? -1 : 1;
 }
 
 function lines(text: string): string[] {

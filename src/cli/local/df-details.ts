@@ -1,11 +1,11 @@
 /** `tpull df -v`: docker's four tables, and one for each of our own kinds of which there is something. */
-import type { DiskUsage } from "../../../store/index.js";
+import type { DiskUsage } from "../../../store/survey/disk-report.js";
+import { UTC, type Zone } from "../format/local-zone.js";
 import { type Column, formatRows, type Row } from "../format/rows.js";
 import { humanSize } from "../format/units.js";
 import { executeTemplate, parseTemplate } from "../template/template.js";
 import { ANY, sliceOf } from "../template/types.js";
 import { type GoValue, string, struct } from "../template/values.js";
-import { oneLine } from "../terminal-text.js";
 import {
   ago,
   buildRow,
@@ -18,7 +18,7 @@ import {
 /** All tables, each under its title. */
 export function detailsText(usage: DiskUsage, now: number): string {
   const { totals } = usage;
-  const brief = { brief: true, now };
+  const brief = { brief: true, now, zone: UTC };
   const docker = [
     section(
       "Images space usage:",
@@ -71,7 +71,7 @@ function ownSections(usage: DiskUsage, now: number): string[] {
       ChainID: layer.chainId,
       State: layer.state,
       Size: size(layer.size),
-      LastUsed: ago(layer.since, now),
+      LastUsed: layer.since === 0 ? "-" : ago(layer.since, now),
       InUse: String(layer.inUse),
     })),
   );
@@ -81,7 +81,7 @@ function ownSections(usage: DiskUsage, now: number): string[] {
     usage.leftovers.map(({ kind, path, size: bytes }) => ({
       Kind: kind,
       Size: size(bytes),
-      Path: oneLine(path),
+      Path: path,
     })),
   );
   add(
@@ -114,8 +114,9 @@ export function detailsAs(
   format: string,
   usage: DiskUsage,
   now: number,
+  zone: Zone,
 ): string {
-  const whole = { brief: false, now };
+  const whole = { brief: false, now, zone };
   const lists = struct("*formatter.diskUsageContext", [
     ["Images", rowList(usage.images.map((one) => imageRow(one, whole)))],
     [

@@ -1,5 +1,9 @@
 /** The table of `tpull df`: docker's four rows, and below them what docker does not see. */
-import type { DiskUsage, UsageKind, UsageTotal } from "../../../store/index.js";
+import type {
+  DiskUsage,
+  UsageKind,
+  UsageTotal,
+} from "../../../store/survey/disk-report.js";
 import type { Column, Row } from "../format/rows.js";
 import { humanSize } from "../format/units.js";
 
@@ -11,6 +15,16 @@ export const DF_COLUMNS: readonly Column[] = [
   { field: "Size", header: "SIZE" },
   { field: "Reclaimable", header: "RECLAIMABLE" },
 ];
+
+/** docker's word `raw` for one fact a line. It is deprecated there, but still in use. */
+export const RAW_SUMMARY: string = [
+  "type: {{.Type}}",
+  "total: {{.TotalCount}}",
+  "active: {{.Active}}",
+  "size: {{.Size}}",
+  "reclaimable: {{.Reclaimable}}",
+  "",
+].join("\n");
 
 const KINDS: readonly (readonly [kind: UsageKind, name: string])[] = [
   ["images", "Images"],

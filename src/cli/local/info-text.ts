@@ -1,5 +1,6 @@
 /** What is known of a root, line by line as `docker info` prints it. */
-import type { Holder, StoreInfo } from "../../../store/index.js";
+import type { Holder } from "../../../store/survey/locks.js";
+import type { StoreInfo } from "../../../store/survey/store-info.js";
 import { humanSize } from "../format/units.js";
 import { oneLine } from "../terminal-text.js";
 

@@ -1,5 +1,5 @@
 /** What a template of `tpull info --format` sees. */
-import type { StoreInfo } from "../../../store/index.js";
+import type { StoreInfo } from "../../../store/survey/store-info.js";
 import { ANY, type GoType, sliceOf, STRING } from "../template/types.js";
 import { bool, type GoValue, int, string, struct } from "../template/values.js";
 

@@ -2,7 +2,10 @@
  * The layers of an image as the map that people draw of them: from the blob in a
  * registry to the directory on disk, a block for each layer, in 80 columns.
  */
-import type { ImageLayer, ImageLayers } from "../../../store/index.js";
+import type {
+  ImageLayer,
+  ImageLayers,
+} from "../../../store/survey/image-layers.js";
 import { humanDuration, humanSize } from "../format/units.js";
 import { textWidth } from "../format/width.js";
 import { oneLine } from "../terminal-text.js";

@@ -1,5 +1,8 @@
 /** The layers of an image as a table, a line for each, where there is room for it. */
-import type { ImageLayer, ImageLayers } from "../../../store/index.js";
+import type {
+  ImageLayer,
+  ImageLayers,
+} from "../../../store/survey/image-layers.js";
 import { alignedTable } from "../format/rows.js";
 import { humanSize } from "../format/units.js";
 import { ellipsis, textWidth } from "../format/width.js";

@@ -2,7 +2,7 @@
  * The layer tree, drawn: a line for each layer. Layers that have only one on top
  * of them stand below each other, so that only forks take columns.
  */
-import type { LayerNode, LayerTree } from "../../../store/index.js";
+import type { LayerNode, LayerTree } from "../../../store/survey/layer-tree.js";
 import { humanSize } from "../format/units.js";
 import { textWidth } from "../format/width.js";
 import { oneLine } from "../terminal-text.js";
@@ -105,6 +105,7 @@ const USES = {
   container: "only a container needs it",
   build: "of the build cache",
   waiting: "waits for its image",
+  going: "is being removed",
 };
 
 function summary(

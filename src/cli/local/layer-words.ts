@@ -1,12 +1,14 @@
 /** What the pictures of layers have in common: IDs, steps and names in few words. */
 import {
   canonicalRepository,
-  type ImageLayer,
-  type ImageLayers,
-  type ImageName,
-  type LayerStep,
   parseReference,
-} from "../../../store/index.js";
+} from "../../../store/reference/reference.js";
+import type {
+  ImageLayer,
+  ImageLayers,
+  ImageName,
+} from "../../../store/survey/image-layers.js";
+import type { LayerStep } from "../../../store/survey/layer-steps.js";
 import { ellipsis, textWidth } from "../format/width.js";
 import { oneLine } from "../terminal-text.js";
 
@@ -24,7 +26,7 @@ export function stepText(step: LayerStep | undefined, whole: boolean): string {
   if (step === undefined) return "";
   const { createdBy, comment } = step;
   const command = whole ? createdBy : createdBy.replace(SHELL, "");
-  const text = oneLine((command || comment) ?? "").trim();
+  const text = oneLine(command || comment).trim();
   return whole ? text : text.replaceAll(/ {2,}/g, " ");
 }
 

@@ -108,6 +108,16 @@ Kept Manifests      0         0         0B        0B
     );
     const table = await run(root, ["df", "--format", "table {{.Active}}"]);
     expect(table.out.split("\n").slice(0, 2)).toEqual(["ACTIVE", "0"]);
+    const raw = await run(root, ["df", "--format", "raw"]);
+    expect(raw.out.split("\n").slice(0, 7)).toEqual([
+      "type: Images",
+      "total: 1",
+      "active: 0",
+      "size: 75kB",
+      "reclaimable: 75kB (100%)",
+      "",
+      "type: Containers",
+    ]);
     const wrong = await run(root, ["df", "--format", "{{.Nope}}"]);
     expect(wrong).toMatchObject({ status: expect.any(Number), out: "" });
     expect(wrong.status).not.toBe(0);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   digestOf,
-  type PrunedLeftover,
+  type Leftover,
   openStore,
   pruneLeftovers,
   type PruneLeftoversOptions,
@@ -56,7 +56,7 @@ async function leftIn(what: "store" | "staging"): Promise<string> {
 async function prunedIn(
   root: string,
   options?: PruneLeftoversOptions,
-): Promise<readonly PrunedLeftover[]> {
+): Promise<readonly Leftover[]> {
   const store = await openStore(root);
   const before = await listing(root);
   const forecast = await pruneLeftovers(store, { ...options, dryRun: true });
@@ -69,7 +69,7 @@ async function prunedIn(
   return leftovers;
 }
 
-const BLOB_LEFT: PrunedLeftover = { kind: "blob", digest: DIGEST, bytes: 3000 };
+const BLOB_LEFT: Leftover = { kind: "blob", digest: DIGEST, bytes: 3000 };
 const chainId = image.layers[1]!.chainId;
 
 describe("what goes", () => {

@@ -50,6 +50,7 @@ it("a container has what docker knows of it", async () => {
       ExitCode: 0,
       Health: { Status: "healthy" },
     },
+    NetworkSettings: { Networks: { two: {}, one: null } },
     MountPoints: {
       "/data": { Name: "data", Source: "/v/data/_data", Driver: "local" },
       "/host": { Source: "/etc" },
@@ -73,6 +74,7 @@ it("a container has what docker knows of it", async () => {
         { name: "data", source: "/v/data/_data", driver: "local" },
         { name: "", source: "/etc", driver: "" },
       ],
+      networks: ["one", "two"],
       mountId: MOUNT,
       top: TOP,
     },

@@ -244,12 +244,14 @@ describe("volumes", () => {
         name: "broken",
         path: join(root, "volumes/broken/_data"),
         containers: 0,
+        labels: {},
         size: undefined,
       },
       {
         name: "data",
         path: join(root, "volumes/data/_data"),
         containers: 0,
+        labels: {},
         size: 5,
       },
     ]);
@@ -322,6 +324,26 @@ describe("what docker does not see", () => {
       expect(totals.unfinishedLayers).toMatchObject({ count: 4, active: 1 });
       expect(leftovers).toEqual([]);
     });
+  });
+
+  it("layers whose removal was interrupted", async () => {
+    const root = await rootOf(base, one);
+    const { imageId } = one.image;
+    await rm(join(root, driver, "imagedb/content/sha256", imageId.slice(7)));
+    const note = join(root, "tpull/unused", one.layers[1]!.chainId.slice(7));
+    await writeFile(note, "");
+    await utimes(note, 0, 0);
+    const usage = await usageOf(root);
+    expect(usage.unfinishedLayers).toEqual([
+      {
+        chainId: one.layers[1]!.chainId,
+        state: "going",
+        size: 2,
+        since: 0,
+        inUse: false,
+      },
+    ]);
+    expect(leftoversOf(usage)).toEqual([]);
   });
 
   it("manifests, with and without their image", async () => {

@@ -44,6 +44,7 @@ export async function runAnswer(
     output,
     isTTY: context.stdout.isTTY === true,
     stderrIsTTY: context.stderr.isTTY === true,
+    stderr: context.stderr,
     columns: context.stdout.columns,
     env,
     stdin: context.stdin,

@@ -2,9 +2,10 @@
 import type { CacheId, ChainId, ImageId } from "../digest.js";
 
 /**
- * What mends a finding. `refetch`: the layer's blob, from where it came from.
- * `derive`: it follows from what else is there. `remove`: nothing needs it, and
- * it goes if the user agrees. `none`: what is lost is nowhere else.
+ * What mends a finding. `refetch`: the layer's blob (or the image's config),
+ * from where it came from. `derive`: it follows from what else is there.
+ * `remove`: nothing needs it, and it goes if the user agrees. `none`: what is
+ * lost is nowhere else, or nothing is wrong with it.
  */
 export type Remedy = "refetch" | "derive" | "remove" | "none";
 
@@ -16,39 +17,60 @@ export interface FindingKind {
 
 /** Stable: programs match them. */
 export type FindingCode =
-  | "CONFIG_DAMAGED"
-  | "CONFIG_MISSING"
-  | "CONFIG_MODE"
-  | "METADATA_DAMAGED"
-  | "LAYER_MISSING"
-  | "LAYER_FILE_DAMAGED"
-  | "LAYER_SIZE_WRONG"
-  | "LAYER_MODE"
-  | "LAYER_ORPHAN"
-  | "LAYER_LEFTOVER"
-  | "TAR_SPLIT_DAMAGED"
-  | "TAR_SPLIT_WRONG"
-  | "OVERLAY_MISSING"
-  | "OVERLAY_ORPHAN"
-  | "OVERLAY_LEFTOVER"
-  | "OVERLAY_LINK_DAMAGED"
-  | "OVERLAY_LINK_STRAY"
-  | "OVERLAY_LOWER_DAMAGED"
-  | "OVERLAY_COMMITTED_MISSING"
-  | "OVERLAY_WORK_MISSING"
-  | "OVERLAY_MODE"
-  | "TREE_DAMAGED"
-  | "DISTRIBUTION_DAMAGED"
-  | "DISTRIBUTION_MISSING"
   | "REPOSITORIES_DAMAGED"
   | "REPOSITORIES_MISSING"
-  | "REPOSITORIES_FORM"
+  | "CONFIG_DAMAGED"
+  | "CONFIG_MISSING"
+  | "CONFIG_UNUSABLE"
+  | "LAYER_MISSING"
+  | "LAYER_FILE_DAMAGED"
+  | "OVERLAY_MISSING"
+  | "OVERLAY_LINK_DAMAGED"
+  | "OVERLAY_LOWER_DAMAGED"
+  | "TREE_DAMAGED"
+  | "TREE_DIFFERS"
+  | "TAR_SPLIT_DAMAGED"
+  | "TAR_SPLIT_WRONG"
+  | "LAYER_IRREPRODUCIBLE"
+  | "CONTAINER_DAMAGED"
+  | "METADATA_DAMAGED"
   | "REPOSITORY_NAME_WRONG"
-  | "FOREIGN_FILE"
-  | "DOWNLOAD_LEFTOVER";
+  | "OVERLAY_WORK_DAMAGED"
+  | "OVERLAY_COMMITTED_DAMAGED"
+  | "LAYER_SIZE_WRONG"
+  | "STORE_DIRECTORY_MISSING"
+  | "STORE_MODE"
+  | "CONFIG_MODE"
+  | "LAYER_MODE"
+  | "OVERLAY_MODE"
+  | "DISTRIBUTION_DAMAGED"
+  | "DISTRIBUTION_MISSING"
+  | "REPOSITORIES_FORM"
+  | "LAYER_ORPHAN"
+  | "OVERLAY_ORPHAN"
+  | "METADATA_ORPHAN"
+  | "LAYER_LEFTOVER"
+  | "OVERLAY_LEFTOVER"
+  | "OVERLAY_LINK_STRAY"
+  | "TEMPORARY_LEFTOVER"
+  | "DOWNLOAD_LEFTOVER"
+  | "STAGING_LEFTOVER"
+  | "HINT_DAMAGED"
+  | "FOREIGN_FILE";
 
-/** All kinds. */
+/**
+ * All kinds, the gravest first: what dockerd fails at, what goes wrong later,
+ * what only costs time, what only costs space.
+ */
 export const FINDING_KINDS: Readonly<Record<FindingCode, FindingKind>> = {
+  REPOSITORIES_DAMAGED: {
+    remedy: "none",
+    meaning: "dockerd does not start; the images' names are in this file only",
+  },
+  REPOSITORIES_MISSING: {
+    remedy: "none",
+    meaning: "the images have no names; they were in this file only",
+  },
   CONFIG_DAMAGED: {
     remedy: "refetch",
     meaning: "dockerd does not show the image",
@@ -57,13 +79,9 @@ export const FINDING_KINDS: Readonly<Record<FindingCode, FindingKind>> = {
     remedy: "refetch",
     meaning: "the name leads nowhere, and docker rmi cannot remove it",
   },
-  CONFIG_MODE: {
-    remedy: "derive",
-    meaning: "others than the owner may read it, or it may be written",
-  },
-  METADATA_DAMAGED: {
-    remedy: "derive",
-    meaning: "docker cannot remove the image",
+  CONFIG_UNUSABLE: {
+    remedy: "none",
+    meaning: "dockerd cannot use the image; it was published like this",
   },
   LAYER_MISSING: {
     remedy: "refetch",
@@ -73,18 +91,26 @@ export const FINDING_KINDS: Readonly<Record<FindingCode, FindingKind>> = {
     remedy: "derive",
     meaning: "dockerd does not load the layer, or mistakes it for another",
   },
-  LAYER_SIZE_WRONG: { remedy: "derive", meaning: "docker shows a wrong size" },
-  LAYER_MODE: {
+  OVERLAY_MISSING: {
+    remedy: "refetch",
+    meaning: "containers of the image do not start",
+  },
+  OVERLAY_LINK_DAMAGED: {
     remedy: "derive",
-    meaning: "others than the owner may read or write the layer's entry",
+    meaning: "containers of the images above do not start",
   },
-  LAYER_ORPHAN: {
-    remedy: "remove",
-    meaning: "no image needs the layer, and dockerd never removes it",
+  OVERLAY_LOWER_DAMAGED: {
+    remedy: "derive",
+    meaning: "containers do not start, or see wrong files",
   },
-  LAYER_LEFTOVER: {
-    remedy: "remove",
-    meaning: "what an interrupted write left; nothing reads it",
+  TREE_DAMAGED: {
+    remedy: "refetch",
+    meaning: "a file's content is lost: containers read something else",
+  },
+  TREE_DIFFERS: {
+    remedy: "derive",
+    meaning:
+      "containers see other files, owners, modes or times than the image has",
   },
   TAR_SPLIT_DAMAGED: {
     remedy: "refetch",
@@ -93,47 +119,54 @@ export const FINDING_KINDS: Readonly<Record<FindingCode, FindingKind>> = {
   TAR_SPLIT_WRONG: {
     remedy: "refetch",
     meaning:
-      "the archive's record does not fit the archive; docker save may still work",
+      "the archive's record does not fit the archive; docker save still works",
   },
-  OVERLAY_MISSING: {
-    remedy: "refetch",
-    meaning: "containers of the image do not start",
+  LAYER_IRREPRODUCIBLE: {
+    remedy: "none",
+    meaning:
+      "the image runs, but docker save and push fail: dockerd cannot keep such an archive",
   },
-  OVERLAY_ORPHAN: {
-    remedy: "remove",
-    meaning: "takes space; no layer refers to it, and dockerd never removes it",
+  CONTAINER_DAMAGED: {
+    remedy: "none",
+    meaning: "docker cannot start the container, and perhaps not remove it",
   },
-  OVERLAY_LEFTOVER: {
-    remedy: "remove",
-    meaning: "what an interrupted mount or write left; nothing reads it",
-  },
-  OVERLAY_LINK_DAMAGED: {
+  METADATA_DAMAGED: {
     remedy: "derive",
-    meaning: "containers of the images above do not start",
+    meaning: "docker may be unable to remove the image",
   },
-  OVERLAY_LINK_STRAY: {
-    remedy: "remove",
-    meaning: "leads nowhere; nothing uses it",
-  },
-  OVERLAY_LOWER_DAMAGED: {
+  REPOSITORY_NAME_WRONG: {
     remedy: "derive",
-    meaning: "containers do not start, or see wrong files",
+    meaning: "docker cannot find or remove the name",
   },
-  OVERLAY_COMMITTED_MISSING: {
-    remedy: "derive",
-    meaning: "docker save may write into the layer",
-  },
-  OVERLAY_WORK_MISSING: {
+  OVERLAY_WORK_DAMAGED: {
     remedy: "derive",
     meaning: "the layer cannot be mounted for docker save",
   },
+  OVERLAY_COMMITTED_DAMAGED: {
+    remedy: "derive",
+    meaning: "docker save may write into the layer",
+  },
+  LAYER_SIZE_WRONG: { remedy: "derive", meaning: "docker shows a wrong size" },
+  STORE_DIRECTORY_MISSING: {
+    remedy: "derive",
+    meaning: "dockerd makes it when it starts; what was in it is gone",
+  },
+  STORE_MODE: {
+    remedy: "derive",
+    meaning: "others may read or write what only dockerd should, or it cannot",
+  },
+  CONFIG_MODE: {
+    remedy: "derive",
+    meaning: "others may read or write the image's config, or dockerd cannot",
+  },
+  LAYER_MODE: {
+    remedy: "derive",
+    meaning: "others may read or write the layer's entry, or dockerd cannot",
+  },
   OVERLAY_MODE: {
     remedy: "derive",
-    meaning: "others than the owner may look into the layer, or docker cannot",
-  },
-  TREE_DAMAGED: {
-    remedy: "refetch",
-    meaning: "containers see other files than the image has",
+    meaning:
+      "others may look into the layer or change it, or containers cannot read it",
   },
   DISTRIBUTION_DAMAGED: {
     remedy: "derive",
@@ -143,35 +176,69 @@ export const FINDING_KINDS: Readonly<Record<FindingCode, FindingKind>> = {
     remedy: "derive",
     meaning: "layers are downloaded again that are there",
   },
-  REPOSITORIES_DAMAGED: {
-    remedy: "none",
-    meaning: "dockerd does not start; the images' names are in this file only",
-  },
-  REPOSITORIES_MISSING: {
-    remedy: "none",
-    meaning: "the images have no names; they were in this file only",
-  },
   REPOSITORIES_FORM: {
     remedy: "derive",
     meaning: "harmless; dockerd would write it otherwise",
   },
-  REPOSITORY_NAME_WRONG: {
-    remedy: "derive",
-    meaning: "docker cannot find or remove the name",
+  LAYER_ORPHAN: {
+    remedy: "remove",
+    meaning:
+      "takes space; no image needs the layer, and dockerd never removes it",
   },
-  FOREIGN_FILE: {
-    remedy: "none",
-    meaning: "not part of the format; left alone",
+  OVERLAY_ORPHAN: {
+    remedy: "remove",
+    meaning: "takes space; no layer refers to it, and dockerd never removes it",
+  },
+  METADATA_ORPHAN: {
+    remedy: "remove",
+    meaning: "docker's notes on an image that is not there",
+  },
+  LAYER_LEFTOVER: {
+    remedy: "remove",
+    meaning: "what an interrupted write or removal left; nothing reads it",
+  },
+  OVERLAY_LEFTOVER: {
+    remedy: "remove",
+    meaning: "what an interrupted mount or write left; nothing reads it",
+  },
+  OVERLAY_LINK_STRAY: {
+    remedy: "remove",
+    meaning: "leads to no layer; nothing uses it",
+  },
+  TEMPORARY_LEFTOVER: {
+    remedy: "remove",
+    meaning: "a file that was not written to its end; nothing reads it",
   },
   DOWNLOAD_LEFTOVER: {
     remedy: "remove",
-    meaning: "what an interrupted pull of dockerd left",
+    meaning: "what an interrupted pull or build of dockerd left",
+  },
+  STAGING_LEFTOVER: {
+    remedy: "remove",
+    meaning:
+      "a layer that an interrupted tpull did not finish; the next pull removes it, too",
+  },
+  HINT_DAMAGED: {
+    remedy: "remove",
+    meaning: "a note of tpull that counts as absent",
+  },
+  FOREIGN_FILE: {
+    remedy: "none",
+    meaning: "not part of the format; left alone, and no reason to worry",
   },
 };
 
+/** All codes, the gravest first. */
+export const FINDING_CODES: readonly FindingCode[] = Object.keys(
+  FINDING_KINDS,
+) as FindingCode[];
+
 export interface Finding {
   readonly code: FindingCode;
-  /** Relative to the data root. */
+  /**
+   * Relative to the data root: what is damaged, or would be there if it were
+   * not missing. Bytes of a name that are not UTF-8 show as `\xNN`.
+   */
   readonly path: string;
   /** What is wrong there, for people. */
   readonly message: string;
@@ -183,4 +250,9 @@ export interface Finding {
   readonly imageId?: ImageId;
   /** Names (or short IDs) of the images that need what is wrong; none for what nothing needs. */
   readonly images: readonly string[];
+}
+
+/** Whether a root with this finding is not sound: true but for files that merely are not part of the format. */
+export function isDamage({ code }: Pick<Finding, "code">): boolean {
+  return code !== "FOREIGN_FILE";
 }

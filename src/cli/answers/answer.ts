@@ -1,7 +1,7 @@
 /** What the answering commands get to work with. */
 import type { QueryOptions } from "../../query/query.js";
 import type { Flags } from "../options.js";
-import type { Output } from "../output.js";
+import type { CliStream, Output } from "../output.js";
 import type { CliInput } from "../prompt.js";
 import type { Environment } from "../settings.js";
 
@@ -16,6 +16,8 @@ export interface AnswerContext {
   readonly isTTY: boolean;
   /** Whether stderr is a terminal. */
   readonly stderrIsTTY: boolean;
+  /** Where bars are drawn. */
+  readonly stderr: CliStream;
   /** Width of the terminal on stdout; undefined where there is none. */
   readonly columns: number | undefined;
   readonly env: Environment;

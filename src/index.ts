@@ -77,3 +77,5 @@ export { parseImageList } from "./bundle/image-list.js";
 export type { ListedImage } from "./bundle/image-list.js";
 export { checkArchive } from "./archive/check.js";
 export type { ArchiveCheck, ArchiveFinding } from "./archive/check.js";
+export { repair } from "./repair/repair.js";
+export type { Left, RepairOptions, RepairResult } from "./repair/repair.js";

@@ -22,6 +22,7 @@ export class RateLimits {
         return found;
       },
       bytes: (...call) => client.bytes(...call),
+      blobSize: (...call) => client.blobSize(...call),
       blob: (...call) => client.blob(...call),
       distrust: (...call) => client.distrust(...call),
       passedOver: (registry) => client.passedOver(registry),

@@ -12,6 +12,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -19,6 +20,7 @@ import {
   readFileSync,
   renameSync,
   rmdirSync,
+  symlinkSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -83,6 +85,16 @@ export function writeNew(
   } finally {
     closeSync(file);
   }
+}
+
+/** Creates a file that must not exist yet, and makes its content durable. */
+export async function writeFlushed(
+  path: string,
+  bytes: Uint8Array | string,
+  mode: number,
+): Promise<void> {
+  writeNew(path, bytes, mode);
+  await syncFile(path);
 }
 
 /** Makes an empty file whose being there is all it says. Returns false when it is there already; it is not flushed. */
@@ -166,6 +178,50 @@ export async function moveFile(from: string, to: string): Promise<void> {
   await syncDirectory(dirname(to));
 }
 
+/** What a filesystem or kernel says that cannot exchange two names. */
+const NO_EXCHANGE = new Set(["EINVAL", "ENOSYS", "EOPNOTSUPP"]);
+
+/**
+ * Two things of one mount change places in one step: a reader, or a crash, sees
+ * both before it or both after it. The caller flushes.
+ * @returns false, with nothing changed, where the filesystem or the kernel cannot
+ */
+export function exchange(one: string, other: string): boolean {
+  const result = libc.renameat2(
+    libc.AT_FDCWD,
+    libc.cPath(one),
+    libc.AT_FDCWD,
+    libc.cPath(other),
+    libc.RENAME_EXCHANGE,
+  );
+  if (result < 0 && NO_EXCHANGE.has(libc.errnoName(result))) return false;
+  check(result, "renameat2", one);
+  return true;
+}
+
+/** Makes `path` a symbolic link to `target` by one rename, whatever it was before but a directory. Flushed. */
+export async function replaceLink(path: string, target: string): Promise<void> {
+  const name = `${TEMPORARY_PREFIX}${basename(path)}${randomInt(2 ** 32)}`;
+  const temporary = join(dirname(path), name);
+  symlinkSync(target, temporary);
+  try {
+    if (privilege() === "native") lchownSync(temporary, 0, 0);
+    renameSync(temporary, path);
+  } catch (error) {
+    unmark(temporary);
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** Gives what is there (no symbolic link) mode and owner. Flushed. */
+export async function setMode(path: string, mode: number): Promise<void> {
+  if (privilege() === "native") chownSync(path, 0, 0);
+  chmodSync(path, mode);
+  await using file = await open(path, "r");
+  await file.sync();
+}
+
 /** Copies a directory of small files, flushed, under a name that must be free. */
 export async function copyFlatDirectory(
   from: string,
@@ -174,8 +230,7 @@ export async function copyFlatDirectory(
 ): Promise<void> {
   createDirectory(to, 0o700);
   for (const name of names) {
-    writeNew(join(to, name), readFileSync(join(from, name)), 0o644);
-    await syncFile(join(to, name));
+    await writeFlushed(join(to, name), readFileSync(join(from, name)), 0o644);
   }
   await syncDirectory(to);
 }

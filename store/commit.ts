@@ -14,7 +14,7 @@ import {
 } from "./atomic.js";
 import type { CacheId, ChainId } from "./digest.js";
 import { errnoOf } from "./io-error.js";
-import type { LayerRecord, StagedLayer } from "./layers.js";
+import { type LayerRecord, readCacheId, type StagedLayer } from "./layers.js";
 import { LAYER_FILE, linkTarget } from "./layout.js";
 import { lowerAbove } from "./place.js";
 import {
@@ -25,6 +25,8 @@ import {
   writePlan,
 } from "./plan.js";
 import { removeTree } from "./remove.js";
+import { removeOverlay } from "./repair/remove-overlay.js";
+import { type Replaced, settleReplaced } from "./repair/replaced.js";
 import type { Session, Staging } from "./session.js";
 import { revert } from "./staging.js";
 import { forgetUnused, noteUnused } from "./unused.js";
@@ -60,6 +62,7 @@ export async function commitGroup(
   if (!staging.reachesLayerdb) await syncFilesystem(layout.layers);
   if (staging.base !== layout.staging) await syncFilesystem(layout.unused);
 
+  const replaced: Replaced[] = [];
   const records = await session.section(async () => {
     const committed: LayerRecord[] = [];
     try {
@@ -67,7 +70,7 @@ export async function commitGroup(
       await syncDirectory(layout.overlay);
       await syncDirectory(layout.links);
       for (const plan of plans) {
-        const record = await publish(session, staging, plan, find);
+        const record = await publish(session, staging, plan, find, replaced);
         if (plan.published) onVisible(record);
         committed.push(record);
       }
@@ -82,7 +85,26 @@ export async function commitGroup(
     return committed;
   }, session.signal);
   for (const { claim } of plans) await claim.close();
+  await clearReplaced(session, replaced);
   return records;
+}
+
+/** What was damaged goes, once nothing is tied to it any more. */
+async function clearReplaced(
+  session: Session,
+  replaced: readonly Replaced[],
+): Promise<void> {
+  if (replaced.length === 0) return;
+  try {
+    const unneeded = await session.section(() =>
+      settleReplaced(session, replaced),
+    );
+    for (const cacheId of unneeded) {
+      await removeOverlay(session.layout, cacheId);
+    }
+  } catch {
+    // The new layers are there: what is left of the old ones is in nobody's way.
+  }
 }
 
 /** Puts the unpacked layer where it belongs. Nothing refers to it yet. */
@@ -98,6 +120,7 @@ async function publish(
   staging: Staging,
   plan: Plan,
   find: FindLayer,
+  replaced: Replaced[],
 ): Promise<LayerRecord> {
   const { layout } = session;
   const { chainId, parent, cacheId } = plan.record;
@@ -121,6 +144,8 @@ async function publish(
     // dockerd would skip this entry, or could not mount it: it gives way.
     const wreck = layout.temporaryLayer("damaged", chainId);
     await removeTree(wreck);
+    const old = readCacheId(home);
+    if (old !== undefined) replaced.push({ chainId, cacheId: old });
     moveDirectory(home, wreck);
     await removeTree(wreck);
   }

@@ -129,3 +129,31 @@ export type {
 export type { Known } from "./survey/filesystem.js";
 export type { Holder } from "./survey/holder.js";
 export type { OtherThing } from "./survey/other-things.js";
+export { repairStore } from "./repair/repair.js";
+export type {
+  BlobPlace,
+  BlobSupplier,
+  RemovalQuestion,
+  Repaired,
+  RepairOptions,
+  RepairProgress,
+  RepairStep,
+  SuppliedBlob,
+  SupplyOptions,
+  Unrepaired,
+  WantedImage,
+} from "./repair/repair-types.js";
+export { verifyStore } from "./verify/verify.js";
+export type {
+  NotChecked,
+  Verification,
+  VerifyOptions,
+  VerifyProgress,
+} from "./verify/verification.js";
+export { FINDING_CODES, FINDING_KINDS, isDamage } from "./verify/finding.js";
+export type {
+  Finding,
+  FindingCode,
+  FindingKind,
+  Remedy,
+} from "./verify/finding.js";

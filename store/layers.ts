@@ -56,7 +56,8 @@ export interface StagedLayer {
 const CACHE_ID = /^(?:[0-9a-f]{64}|[0-9a-z]{25})$/;
 const DECIMAL = /^\d+$/;
 
-function isCacheId(text: unknown): text is CacheId {
+/** Whether this is the name of a layer's directory in `overlay2`. */
+export function isCacheId(text: unknown): text is CacheId {
   return typeof text === "string" && CACHE_ID.test(text);
 }
 

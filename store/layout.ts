@@ -88,6 +88,8 @@ export class Layout {
   readonly unused: string;
   /** The manifests that images were pulled by. */
   readonly manifests: string;
+  /** Damaged files that were replaced, as they were. */
+  readonly kept: string;
   /** What sessions made here that ended without a result while others went on. */
   readonly made: string;
   /** What dockerd's builder keeps of layers, with or without an image. */
@@ -128,6 +130,7 @@ export class Layout {
     this.partial = join(this.tpull, "partial");
     this.unused = join(this.tpull, "unused");
     this.manifests = join(this.tpull, "manifests");
+    this.kept = join(this.tpull, "kept");
     this.made = join(this.tpull, "made");
     this.buildSnapshots = join(root, "buildkit", "snapshots.db");
     this.buildRecords = join(root, "buildkit", "metadata_v2.db");

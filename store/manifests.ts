@@ -64,6 +64,15 @@ export function readManifestHint(
   }
 }
 
+/** The same where the image's config is lost. */
+export function keptManifest(
+  layout: Layout,
+  imageId: ImageId,
+): ManifestHint | undefined {
+  const bytes = readManifest(layout, imageId);
+  return bytes && manifestHint(bytes, imageId, undefined);
+}
+
 function readManifest(layout: Layout, imageId: ImageId): Buffer | undefined {
   const path = layout.manifest(imageId);
   const size = sizeOf(path);
@@ -83,13 +92,13 @@ function sizeOf(path: string): number | undefined {
 
 /**
  * Reads a manifest as a hint.
- * @param layers how many the image has
+ * @param layers how many the image has, if that is known
  * @returns undefined for what is no manifest of this image
  */
 export function manifestHint(
   bytes: Uint8Array,
   imageId: ImageId,
-  layers: number,
+  layers: number | undefined,
 ): ManifestHint | undefined {
   const document = parse(bytes);
   const config = descriptorOf(document?.config);
@@ -97,9 +106,10 @@ export function manifestHint(
     return undefined;
   }
   const found = document?.layers ?? [];
-  if (!Array.isArray(found) || found.length !== layers) return undefined;
+  if (!Array.isArray(found)) return undefined;
+  if (found.length !== (layers ?? found.length)) return undefined;
   const hints = found.flatMap((layer) => descriptorOf(layer) ?? []);
-  if (hints.length !== layers) return undefined;
+  if (hints.length !== found.length) return undefined;
   const { mediaType } = document ?? {};
   return {
     digest: digestOf(bytes),

@@ -21,7 +21,8 @@ export const MAX_LAYERS = 125;
 
 const LINK_ID = /^[A-Z2-7]{26}$/;
 
-function isLinkId(text: unknown): text is string {
+/** Whether this is the name of a short link. */
+export function isLinkId(text: unknown): text is string {
   return typeof text === "string" && LINK_ID.test(text);
 }
 

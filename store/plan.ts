@@ -91,7 +91,7 @@ function present(parent: ChainId, find: FindPlace): Place {
 }
 
 /** 26 characters A-Z2-7: short enough for 125 of them to fit into one mount call. */
-function newLinkId(): string {
+export function newLinkId(): string {
   const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   // One byte each: 256 is a multiple of 32, so all letters are equally likely.
   return Array.from(randomBytes(26), (byte) => alphabet[byte % 32]).join("");

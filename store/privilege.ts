@@ -17,8 +17,14 @@ export function privilegeOf(status: string, uidMap: string): Privilege {
   const bits = BigInt(`0x${effective}`);
   const all = NEEDED.every((bit) => (bits >> bit) % 2n === 1n);
   // In any other user namespace the kernel refuses devices and trusted.*.
-  const initial = /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
-  return all && initial ? "native" : "unprivileged";
+  return all && INITIAL_IDS.test(uidMap) ? "native" : "unprivileged";
+}
+
+const INITIAL_IDS = /^\s*0\s+0\s+4294967295\s*$/;
+
+/** Whether user IDs mean something else here than on the machine itself. */
+export function hasOwnIds(): boolean {
+  return !INITIAL_IDS.test(read("/proc/self/uid_map"));
 }
 
 let known: Privilege | undefined;

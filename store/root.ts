@@ -64,19 +64,26 @@ const REMAPPED = /^(\d+)\.(\d+)$/;
 /**
  * Refuses a root that tpull must not write to. A root that does not exist yet
  * is judged by the nearest directory above it.
+ * @param names `any`: malformed `repositories.json` is no reason to refuse
  * @returns what is doubtful but no reason to refuse
  * @throws TpullError `PLATFORM_UNSUPPORTED`, `ROOT_NOT_A_DIRECTORY`,
  * `ROOT_NOT_WRITABLE`, `ROOT_FILESYSTEM_UNFIT`, `ROOT_OF_OTHER_DRIVER`,
  * `ROOT_IS_CONTAINERD_STORE`, `ROOT_IS_USERNS_REMAPPED`, `REPOSITORIES_INVALID`
  */
-export async function checkRoot(layout: Layout): Promise<StoreWarning[]> {
+export async function checkRoot(
+  layout: Layout,
+  names: "whole" | "any" = "whole",
+): Promise<StoreWarning[]> {
   requireLibc();
   return await attempt(`use the data root ${layout.root}`, async () => {
     const warnings: StoreWarning[] = [];
     const existing = await nearestDirectory(layout.root);
     await requireWritable(layout.root, existing);
     await requireFilesystem(layout, existing, warnings);
-    if (existing === layout.root) await requireOurs(layout, warnings);
+    if (existing === layout.root) {
+      await requireOurs(layout, warnings);
+      if (names === "whole") readRepositories(layout);
+    }
     return warnings;
   });
 }
@@ -167,7 +174,6 @@ async function requireOurs(
       message: `${root} also holds images of the containerd store; a dockerd that uses that store will not show what tpull writes`,
     });
   }
-  readRepositories(layout);
 }
 
 /**

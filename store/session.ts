@@ -14,6 +14,8 @@ import { Skeleton } from "./skeleton.js";
 export interface SessionOptions {
   signal?: AbortSignal | undefined;
   onWarning?: ((warning: StoreWarning) => void) | undefined;
+  /** `any`: the session is not refused for malformed `repositories.json`, and must not write names before that is mended. */
+  names?: "whole" | "any" | undefined;
 }
 
 /** Where layers are staged, and whether their two parts end up in one filesystem. */
@@ -63,13 +65,14 @@ export class Session {
     layout: Layout,
     options: SessionOptions,
   ): Promise<Session> {
-    await checkRoot(layout);
+    await checkRoot(layout, options.names);
     const skeleton = new Skeleton(layout);
     const lock = await skeleton.lock(options.signal);
     const session = new Session(layout, options, skeleton, lock);
     try {
       // Until the root was locked it may have changed.
-      for (const warning of await checkRoot(layout)) session.warn(warning);
+      for (const warning of await checkRoot(layout, options.names))
+        session.warn(warning);
       return session;
     } catch (error) {
       session.end(false);

@@ -30,7 +30,7 @@ const LOCK_TRIES = 10;
  * complete before `image` begins: a root with `image` and no `overlay2` looks as
  * if it belonged to docker's containerd store.
  */
-function directories(layout: Layout): [path: string, mode: number][] {
+export function directories(layout: Layout): [path: string, mode: number][] {
   return [
     [layout.overlay, 0o710],
     [layout.links, 0o700],

@@ -170,6 +170,12 @@ export class ArchiveClient implements RegistryClient {
     yield* this.blobs.files.stream(found.name, from, to);
   }
 
+  async blobSize(_repository: unknown, digest: Digest): Promise<number> {
+    const found = await this.blobs.find(digest);
+    if (found === undefined) throw missingInArchive("an image", [digest]);
+    return found.size;
+  }
+
   async distrust(): Promise<boolean> {
     return false;
   }

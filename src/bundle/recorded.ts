@@ -22,6 +22,7 @@ export function recorded(
     },
     bytes: (...call) => client.bytes(...call),
     blob: (...call) => client.blob(...call),
+    blobSize: (...call) => client.blobSize(...call),
     distrust: (...call) => client.distrust(...call),
     passedOver: (registry) => client.passedOver(registry),
     tags: (...call) => client.tags(...call),

@@ -162,6 +162,16 @@ export interface RegistryClient {
   ): Promise<Buffer>;
 
   /**
+   * Bytes of a blob, for those who have no manifest that says so.
+   * @throws TpullError `BLOB_UNKNOWN`
+   */
+  blobSize(
+    repository: Repository,
+    digest: Digest,
+    options?: CallOptions,
+  ): Promise<number>;
+
+  /**
    * A blob as a stream that ends after exactly its size. Broken and stalled
    * connections are resumed; the digest is not verified. It begins with the
    * first read; leaving the loop early drops the connection. A read that is

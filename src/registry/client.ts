@@ -8,6 +8,7 @@ import { TpullError } from "../../store/errors.js";
 import { Auth } from "./auth.js";
 import type { BlobAddress } from "./blob-errors.js";
 import { streamBlob } from "./blob.js";
+import { findBlobSize } from "./blob-size.js";
 import type {
   BlobOptions,
   CallOptions,
@@ -167,6 +168,22 @@ class Client implements RegistryClient {
       onRetry: this.#teller(options, blob.digest),
       onReceived: receiver(options),
     });
+  }
+
+  async blobSize(
+    { registry, repository }: Repository,
+    digest: Digest,
+    options: CallOptions = {},
+  ): Promise<number> {
+    const onRetry = this.#teller(options, digest);
+    return this.#within(options, (signal) =>
+      findBlobSize(this.#session, {
+        registry,
+        repository,
+        digest,
+        route: { signal, onRetry },
+      }),
+    );
   }
 
   blob(

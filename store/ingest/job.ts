@@ -1,7 +1,11 @@
-/** What the main thread and the unpack workers say to each other. */
+/** What the main thread and the workers say to each other. */
 import type { DiffId, Digest } from "../digest.js";
 import { TpullError, isTpullError } from "../errors.js";
 import type { RebuildOrder, Rebuilt } from "./rebuild.js";
+import type {
+  CheckedLayer,
+  LayerToCheck,
+} from "../verify/content/check-layer.js";
 import type { RingMemory } from "./ring.js";
 import type { StoredLayer } from "./tar-split-source.js";
 import type { UnpackedTree, UnpackTarget } from "./unpack.js";
@@ -13,6 +17,8 @@ import type { UnpackedTree, UnpackTarget } from "./unpack.js";
  * everything waits for. `copy`: the tar comes from a layer that is stored
  * already; the ring only carries the order to stop. `rebuild`: the tar of a
  * stored layer is written out. `measure`: how long that tar will be.
+ * `check`: a stored layer is read and compared with its archive; the ring only
+ * carries the order to stop.
  */
 export type Job =
   | {
@@ -42,6 +48,13 @@ export type Job =
       readonly stop: RingMemory;
     }
   | { readonly role: "measure"; readonly layer: StoredLayer }
+  | {
+      readonly role: "check";
+      readonly layer: LayerToCheck;
+      readonly stop: RingMemory;
+      /** One 64-bit number: bytes of files read, added to as it goes on. */
+      readonly progress: SharedArrayBuffer;
+    }
   /** There is no more work. */
   | { readonly role: "end" };
 
@@ -59,6 +72,7 @@ export interface Answer {
   readonly rebuilt?: Rebuilt;
   /** Bytes of a layer's tar. */
   readonly tarBytes?: number;
+  readonly checked?: CheckedLayer;
   readonly error?: WireError;
 }
 

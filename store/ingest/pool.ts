@@ -5,6 +5,10 @@
  */
 import { Worker } from "node:worker_threads";
 import { TpullError, abortedError } from "../errors.js";
+import type {
+  CheckedLayer,
+  LayerToCheck,
+} from "../verify/content/check-layer.js";
 import {
   type Answer,
   type BlobSeen,
@@ -27,10 +31,8 @@ import type { Unpacked, UnpackTarget } from "./unpack.js";
 const BLOB_RING_BYTES = 1024 * 1024;
 const TAR_RING_BYTES = 4 * 1024 * 1024;
 /** A worker's own heap is small and constant; a lower limit keeps the collector honest. */
-const WORKER_LIMITS = {
-  maxOldGenerationSizeMb: 512,
-  maxYoungGenerationSizeMb: 4,
-};
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 4 };
+const WORKER_HEAP_MB = 512;
 
 export interface IngestOptions {
   readonly target: UnpackTarget;
@@ -50,6 +52,12 @@ export interface Ingested {
   readonly error: Error | undefined;
 }
 
+/** A job as it is before a lane gives it the ring to be stopped by. */
+type Unstoppable<Role extends Job["role"]> = Omit<
+  Extract<Job, { role: Role }>,
+  "stop"
+>;
+
 class Lane {
   readonly #worker: Worker;
   readonly #ended: Promise<void>;
@@ -60,9 +68,9 @@ class Lane {
     | { resolve: (answer: Answer) => void; reject: (error: Error) => void }
     | undefined;
 
-  constructor() {
+  constructor(heapMb: number) {
     this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
-      resourceLimits: WORKER_LIMITS,
+      resourceLimits: { ...WORKER_LIMITS, maxOldGenerationSizeMb: heapMb },
     });
     this.#worker.on("message", (answer: Answer) => {
       this.#worker.unref();
@@ -114,6 +122,12 @@ export class IngestPool implements AsyncDisposable {
   readonly #idle: Lane[] = [];
   readonly #all = new Set<Lane>();
   readonly #tarRings: RingMemory[] = [];
+  readonly #heapMb: number;
+
+  /** @param heapMb most memory for the objects of one worker, in MiB */
+  constructor(heapMb: number = WORKER_HEAP_MB) {
+    this.#heapMb = heapMb;
+  }
 
   /**
    * Reads a blob to its end and unpacks it meanwhile. The blob's digest and
@@ -186,21 +200,25 @@ export class IngestPool implements AsyncDisposable {
     target: UnpackTarget,
     signal?: AbortSignal,
   ): Promise<Unpacked> {
+    const job = { role: "copy", from, target } as const;
+    const answer = await this.#stoppable(job, signal);
+    const unpacked = wholeOf([answer]);
+    if (unpacked === undefined) throw fromWire(answer.error ?? {});
+    return unpacked;
+  }
+
+  /** Runs a job whose ring only carries the order to stop. */
+  async #stoppable(
+    job: Unstoppable<"copy"> | Unstoppable<"check">,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
     if (signal?.aborted) throw abortedError();
     const lane = this.#take();
     resetRing(lane.blob);
     const stop = (): void => abortRing(lane.blob);
     signal?.addEventListener("abort", stop, { once: true });
     try {
-      const answer = await lane.run({
-        role: "copy",
-        from,
-        stop: lane.blob,
-        target,
-      });
-      const unpacked = wholeOf([answer]);
-      if (unpacked === undefined) throw fromWire(answer.error ?? {});
-      return unpacked;
+      return await lane.run({ ...job, stop: lane.blob });
     } finally {
       signal?.removeEventListener("abort", stop);
       this.#give(lane);
@@ -298,10 +316,26 @@ export class IngestPool implements AsyncDisposable {
     }
   }
 
+  /**
+   * Compares a stored layer with its archive.
+   * @param progress one 64-bit number, to which the bytes that are read are added
+   * @throws TpullError `ABORTED`, `WORKER_FAILED`
+   */
+  async check(
+    layer: LayerToCheck,
+    progress: SharedArrayBuffer,
+    signal?: AbortSignal,
+  ): Promise<CheckedLayer> {
+    const job = { role: "check", layer, progress } as const;
+    const answer = await this.#stoppable(job, signal);
+    if (answer.checked === undefined) throw fromWire(answer.error ?? {});
+    return answer.checked;
+  }
+
   /** Starts workers ahead of their first layers, while the network is still being asked. */
   warm(count: number): void {
     while (this.#all.size < count) {
-      const lane = new Lane();
+      const lane = new Lane(this.#heapMb);
       this.#all.add(lane);
       this.#idle.push(lane);
     }
@@ -312,7 +346,7 @@ export class IngestPool implements AsyncDisposable {
       if (!lane.dead) return lane;
       this.#all.delete(lane);
     }
-    const lane = new Lane();
+    const lane = new Lane(this.#heapMb);
     this.#all.add(lane);
     return lane;
   }

@@ -54,5 +54,6 @@ export function failure(
   return new TpullError(
     "LAYER_INVALID",
     `${where} cannot be made (${call}: ${name})`,
+    { details: { errno: name } },
   );
 }

@@ -32,12 +32,19 @@ export class TarInput {
   readonly #scratch = Buffer.allocUnsafe(BLOCK);
   #chunk: Buffer = EMPTY;
   #at = 0;
+  /** Bytes of the stream up to the end of the chunk. */
+  #seen = 0;
   #ended = false;
 
   /** @param onChunk sees every byte of the stream once, in order (for the diff ID) */
   constructor(source: ByteSource, onChunk: (chunk: Uint8Array) => void) {
     this.#source = source;
     this.#onChunk = onChunk;
+  }
+
+  /** Bytes that were taken so far. */
+  get offset(): number {
+    return this.#seen - (this.#chunk.length - this.#at);
   }
 
   #fill(): boolean {
@@ -51,6 +58,7 @@ export class TarInput {
         return false;
       }
       this.#onChunk(next);
+      this.#seen += next.length;
       this.#chunk = Buffer.from(next.buffer, next.byteOffset, next.byteLength);
       this.#at = 0;
     }

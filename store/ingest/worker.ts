@@ -1,5 +1,6 @@
 /**
- * The thread that turns a layer's blob into files. It takes one job at a time
+ * The thread that turns a layer's blob into files, or checks the files of one.
+ * It takes one job at a time
  * and works through it without returning to its event loop: bytes come and go
  * through shared rings, and waiting is sleeping.
  */
@@ -90,6 +91,16 @@ async function work(job: Exclude<Job, { role: "end" }>): Promise<Answer> {
   }
   if (job.role === "measure") return { tarBytes: measure(job.layer) };
   const checksum = await crc;
+  if (job.role === "check") {
+    // Loaded where it is needed only: a worker's start is part of every pull.
+    const { checkLayer } = await import("../verify/content/check-layer.js");
+    const progress = new BigInt64Array(job.progress);
+    const checked = checkLayer(job.layer, checksum, {
+      stopped: () => isRingAborted(job.stop),
+      onContent: (bytes) => void Atomics.add(progress, 0, BigInt(bytes)),
+    });
+    return { checked };
+  }
   if (job.role === "copy") {
     const source = new TarSplitSource(job.from, () => isRingAborted(job.stop));
     try {

@@ -12,6 +12,9 @@ export const AT_REMOVEDIR: number = 0x200;
 /** For {@link linkat} and {@link fchownat}: an empty path means the descriptor itself. */
 export const AT_EMPTY_PATH: number = 0x1000;
 
+/** For {@link renameat2}: both names exist, and change places. */
+export const RENAME_EXCHANGE: number = 2;
+
 export const LOCK_SH: number = 1;
 export const LOCK_EX: number = 2;
 export const LOCK_NB: number = 4;

@@ -35,6 +35,13 @@ export interface Calls {
     flags: number,
   ): number;
   unlinkat(dir: number, path: CString, flags: number): number;
+  renameat2(
+    fromDir: number,
+    from: CString,
+    toDir: number,
+    to: CString,
+    flags: number,
+  ): number;
   readlinkat(
     dir: number,
     path: CString,
@@ -71,6 +78,13 @@ export interface Calls {
     value: Uint8Array,
     size: number,
     flags: number,
+  ): number;
+  llistxattr(path: CString, list: Uint8Array, size: number): number;
+  lgetxattr(
+    path: CString,
+    name: CString,
+    value: Uint8Array,
+    size: number,
   ): number;
   flock(fd: number, operation: number): number;
   /** Undefined in a glibc before 2.30. */
@@ -129,6 +143,7 @@ function bind(): Calls {
     symlinkat: call("int symlinkat(const void *, int, const void *)"),
     linkat: call("int linkat(int, const void *, int, const void *, int)"),
     unlinkat: call("int unlinkat(int, const void *, int)"),
+    renameat2: bindRenameat2(call),
     readlinkat: call(
       "long readlinkat(int, const void *, void *, unsigned long)",
     ),
@@ -145,6 +160,10 @@ function bind(): Calls {
     ),
     lsetxattr: call(
       "int lsetxattr(const void *, const void *, const void *, unsigned long, int)",
+    ),
+    llistxattr: call("long llistxattr(const void *, void *, unsigned long)"),
+    lgetxattr: call(
+      "long lgetxattr(const void *, const void *, void *, unsigned long)",
     ),
     flock: call("int flock(int, int)"),
     getdents64: bindGetdents64(call),
@@ -188,6 +207,23 @@ function bindMknodat(call: (definition: string) => never): Calls["mknodat"] {
       device[0] = BigInt(number);
       return versioned(0, dir, path, mode, bytes);
     };
+  }
+}
+
+/** C libraries have it late (glibc since 2.28), the kernel since 3.15. */
+function bindRenameat2(
+  call: (definition: string) => never,
+): Calls["renameat2"] {
+  try {
+    return call(
+      "int renameat2(int, const void *, int, const void *, unsigned int)",
+    );
+  } catch {
+    const syscall = call(
+      "long syscall(long, int, const void *, int, const void *, unsigned int)",
+    ) as (number: number, ...rest: Parameters<Calls["renameat2"]>) => number;
+    const number = process.arch === "x64" ? 316 : 276;
+    return (...rest) => syscall(number, ...rest);
   }
 }
 

@@ -119,6 +119,18 @@ export function unlinkat(dir: number, path: CString, flags = 0): number {
   return checked(c, c.unlinkat(dir, path, flags));
 }
 
+/** `flags` is {@link RENAME_EXCHANGE}; -EINVAL where the filesystem does not know it, -ENOSYS where the kernel does not. */
+export function renameat2(
+  fromDir: number,
+  from: CString,
+  toDir: number,
+  to: CString,
+  flags: number,
+): number {
+  const c = libc();
+  return checked(c, c.renameat2(fromDir, from, toDir, to, flags));
+}
+
 /** Fills `buffer` with the link's target, without a NUL; returns its length (a full buffer may mean a longer target). */
 export function readlinkat(
   dir: number,
@@ -225,6 +237,22 @@ export function lsetxattr(
 ): number {
   const c = libc();
   return checked(c, c.lsetxattr(path, name, value, value.length, 0));
+}
+
+/** Fills `list` with the names of the attributes of the file (or link) itself, each with a NUL behind it; returns their length. */
+export function llistxattr(path: CString, list: Uint8Array): number {
+  const c = libc();
+  return checked(c, c.llistxattr(path, list, list.length));
+}
+
+/** Fills `value` with one attribute of the file (or link) itself; returns its length. */
+export function lgetxattr(
+  path: CString,
+  name: CString,
+  value: Uint8Array,
+): number {
+  const c = libc();
+  return checked(c, c.lgetxattr(path, name, value, value.length));
 }
 
 /** With {@link LOCK_NB} it returns -EAGAIN instead of blocking this thread: never call it without. */

@@ -2,17 +2,22 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   createDirectory,
+  exchange,
   finishDirectory,
   moveDirectory,
   renameDomain,
   replaceFiles,
+  replaceLink,
+  setMode,
   writeNew,
 } from "#store/atomic.js";
 import { ioFailure } from "#store/io-error.js";
@@ -83,6 +88,52 @@ describe("directories", () => {
     const here = await renameDomain(folder);
     expect(await renameDomain(at("a"))).toBe(here);
     expect(await renameDomain("/proc")).not.toBe(here);
+  });
+});
+
+describe("what is there already", () => {
+  it("changes places with something else in one step", () => {
+    mkdirSync(at("one/inner"), { recursive: true });
+    mkdirSync(at("other"));
+    const { ino } = statSync(at("one"));
+    expect(exchange(at("one"), at("other"))).toBe(true);
+    expect(statSync(at("other")).ino).toBe(ino);
+    expect(readdirSync(at("other"))).toEqual(["inner"]);
+    expect(readdirSync(at("one"))).toEqual([]);
+    expect(() => exchange(at("one"), at("absent"))).toThrow("ENOENT");
+  });
+
+  it("says where names cannot be exchanged, and changes nothing", () => {
+    mkdirSync(at("above/below"), { recursive: true });
+    // As a filesystem that does not know how refuses it: EINVAL.
+    expect(exchange(at("above"), at("above/below"))).toBe(false);
+    expect(readdirSync(at("above"))).toEqual(["below"]);
+  });
+
+  it("becomes a link, whatever it was", async () => {
+    symlinkSync("/somewhere/else", at("link"));
+    writeFileSync(at("file"), "");
+    for (const name of ["link", "file", "new"]) {
+      await replaceLink(at(name), "../target");
+      expect(readlinkSync(at(name))).toBe("../target");
+    }
+    mkdirSync(at("directory"));
+    await expect(replaceLink(at("directory"), "x")).rejects.toThrow("EISDIR");
+    expect(readdirSync(folder).sort()).toEqual([
+      "directory",
+      "file",
+      "link",
+      "new",
+    ]);
+  });
+
+  it("gets its mode", async () => {
+    writeFileSync(at("file"), "x", { mode: 0o600 });
+    mkdirSync(at("directory"), { mode: 0o700 });
+    await setMode(at("file"), 0o644);
+    await setMode(at("directory"), 0o710);
+    expect(statSync(at("file")).mode & 0o7777).toBe(0o644);
+    expect(statSync(at("directory")).mode & 0o7777).toBe(0o710);
   });
 });
 

@@ -150,6 +150,20 @@ describe("calls", () => {
     expect(libc.errnoName(await libc.syncfs(9999))).toBe("EBADF");
   });
 
+  it("exchange names", () => {
+    writeFileSync(at("one"), "1");
+    writeFileSync(at("other"), "2");
+    const rename = (to: string, flags: number): number =>
+      libc.renameat2(dir, libc.cPath("one"), dir, libc.cPath(to), flags);
+    expect(rename("other", libc.RENAME_EXCHANGE)).toBe(0);
+    expect(readFileSync(at("one"), "utf8")).toBe("2");
+    expect(readFileSync(at("other"), "utf8")).toBe("1");
+    expect(libc.errnoName(rename("absent", libc.RENAME_EXCHANGE))).toBe(
+      "ENOENT",
+    );
+    expect(libc.errnoName(rename("other", 1 << 30))).toBe("EINVAL");
+  });
+
   it("lock between descriptors", () => {
     const other = openSync(folder, "r");
     expect(libc.flock(dir, libc.LOCK_SH | libc.LOCK_NB)).toBe(0);

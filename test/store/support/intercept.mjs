@@ -10,12 +10,13 @@ const AT_FDCWD = -100;
  * Must run before the store is loaded. Operations are
  * `{ op: "mkdir" | "create" | "remove", path }`, `{ op: "write", path, data }`
  * (base64), `{ op: "rename", from, to }`, `{ op: "symlink", path, target }`,
- * `{ op: "flush", path }` and `{ op: "flushAll" }`.
+ * `{ op: "exchange", from, to }`, `{ op: "flush", path }` and `{ op: "flushAll" }`.
  * @param before called with each operation that is about to be made
  * @param after called with each that was; with flushes when they begin, because
  * they cover what was done until then
+ * @param options `exchange: false`: as if the filesystem could not exchange two names
  */
-export function intercept(before, after) {
+export function intercept(before, after, { exchange = true } = {}) {
   const made = (operation, call) => {
     before(operation);
     const result = call();
@@ -23,7 +24,7 @@ export function intercept(before, after) {
     return result;
   };
   interceptNode(made, after);
-  interceptLibrary(before, after);
+  interceptLibrary(before, after, exchange);
 }
 
 function interceptNode(made, after) {
@@ -77,7 +78,7 @@ function interceptNode(made, after) {
   syncBuiltinESMExports();
 }
 
-function interceptLibrary(before, after) {
+function interceptLibrary(before, after, exchange) {
   const koffi = createRequire(import.meta.url)("koffi");
   const { load } = koffi;
   koffi.load = (...args) => {
@@ -86,6 +87,7 @@ function interceptLibrary(before, after) {
       func(definition) {
         const call = library.func(definition);
         if (definition.includes("unlinkat(")) return unlinkat(call);
+        if (definition.includes("renameat2(")) return renameat2(call);
         if (definition.includes("syncfs(")) return syncfs(call);
         return call;
       },
@@ -97,6 +99,22 @@ function interceptLibrary(before, after) {
       const operation = { op: "remove", path: pathOf(directory, name) };
       before(operation);
       const result = call(directory, name, flags);
+      if (result === 0) after(operation);
+      return result;
+    };
+  }
+
+  function renameat2(call) {
+    // An unknown flag is refused as the known one is by filesystems without it.
+    if (!exchange) return (...args) => call(...args.slice(0, 4), 1 << 30);
+    return (fromDirectory, from, toDirectory, to, flags) => {
+      const operation = {
+        op: "exchange",
+        from: pathOf(fromDirectory, from),
+        to: pathOf(toDirectory, to),
+      };
+      before(operation);
+      const result = call(fromDirectory, from, toDirectory, to, flags);
       if (result === 0) after(operation);
       return result;
     };

@@ -97,11 +97,10 @@ function changesOf(above: string, operations: readonly Operation[]): Change[] {
  */
 function apply(tree: Node, above: string, operation: Operation): Node[] {
   if (operation.op === "flush" || operation.op === "flushAll") return [];
-  if (operation.op === "rename") {
-    return rename(
-      slot(tree, relative(above, operation.from)),
-      slot(tree, relative(above, operation.to)),
-    );
+  if ("from" in operation) {
+    const from = slot(tree, relative(above, operation.from));
+    const to = slot(tree, relative(above, operation.to));
+    return operation.op === "rename" ? rename(from, to) : exchange(from, to);
   }
   const path = relative(above, operation.path);
   if (operation.op === "write") {
@@ -145,6 +144,17 @@ function rename(from: Slot, to: Slot): Node[] {
   from.directory.delete(from.name);
   to.directory.set(to.name, moved);
   return [from.directory, to.directory];
+}
+
+function exchange(one: Slot, other: Slot): Node[] {
+  const [first, second] = [one, other].map(({ directory, name }) =>
+    directory?.get(name),
+  );
+  if (one.directory === undefined || other.directory === undefined) return [];
+  if (first === undefined || second === undefined) return [];
+  one.directory.set(one.name, second);
+  other.directory.set(other.name, first);
+  return [one.directory, other.directory];
 }
 
 function slot(tree: Node, path: string): Slot {

@@ -21,7 +21,11 @@ export interface Said {
 export type Operation =
   | { readonly op: "mkdir" | "create" | "remove"; readonly path: string }
   | { readonly op: "write"; readonly path: string; readonly data: string }
-  | { readonly op: "rename"; readonly from: string; readonly to: string }
+  | {
+      readonly op: "rename" | "exchange";
+      readonly from: string;
+      readonly to: string;
+    }
   | { readonly op: "symlink"; readonly path: string; readonly target: string }
   | { readonly op: "flush"; readonly path: string }
   | { readonly op: "flushAll" };

@@ -53,6 +53,9 @@ export class ImageLoad extends ImagePull {
       await writer.recordDistribution(await this.origins(resolved, outcomes));
     }
     await writer.putImage({ config, imageId });
+    if (this.#item.fromRegistry) {
+      await writer.keepManifest(imageId, resolved.manifestBytes);
+    }
     let changed = isNew;
     for (const name of this.#item.names) {
       const familiar = familiarName(name);

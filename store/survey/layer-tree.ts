@@ -6,7 +6,7 @@ import type { Damage } from "./damage.js";
 import { findImage } from "./find-image.js";
 import { type ImageName, nameOf } from "./image-layers.js";
 import { type LayerStep, layerSteps } from "./layer-steps.js";
-import { type LayerUse, layerUses } from "./layer-use.js";
+import { type LayerUse, layerUses, type UsedLayer } from "./layer-use.js";
 import { type StoredImage, type Survey, surveyed } from "./survey.js";
 
 /** A layer, and the layers on top of it. */
@@ -65,70 +65,96 @@ function treeOf(
   name: string | undefined,
 ): Omit<LayerTree, "root" | "damage"> {
   const only = name === undefined ? undefined : findImage(survey, name).image;
-  const wanted = only && new Set(only.layers.map(({ chainId }) => chainId));
-  const uses = layerUses(survey);
-  const records: LayerRecord[] = [];
-  const unreadable: ChainId[] = [];
-  for (const { chainId, record } of uses.values()) {
-    if (record !== undefined) records.push(record);
-    else if (wanted === undefined) unreadable.push(chainId);
-  }
-  const { steps, ends } = told(survey);
-  const above = new Map<ChainId | undefined, LayerRecord[]>();
-  for (const record of records) {
-    const { parent } = record;
-    const place =
-      parent !== undefined && uses.get(parent)?.record ? parent : undefined;
-    const beside = above.get(place);
-    if (beside === undefined) above.set(place, [record]);
-    else beside.push(record);
-  }
-  const total = { layers: 0, size: 0 };
-  const orphans = { layers: 0, size: 0 };
-  const placed = new Set<ChainId>();
-  const names = new Map<LayerNode, string>();
-  const grow = (record: LayerRecord): LayerNode => {
-    const { chainId, diffId, cacheId, parent, size } = record;
-    placed.add(chainId);
-    const use = uses.get(chainId)?.use ?? "none";
-    for (const sum of use === "none" ? [total, orphans] : [total]) {
-      sum.layers += 1;
-      sum.size += size;
+  return new Grower(survey, only).tree();
+}
+
+/** Builds the tree from the bottom up. */
+class Grower {
+  readonly #uses: ReadonlyMap<ChainId, UsedLayer>;
+  readonly #told: ReturnType<typeof told>;
+  /** What is shown; everything without it. */
+  readonly #wanted: ReadonlySet<ChainId> | undefined;
+  /** The layers on top of each; under undefined, those on top of none. */
+  readonly #above = new Map<ChainId | undefined, LayerRecord[]>();
+  readonly #placed = new Set<ChainId>();
+  /** The first of the names in each branch that has any. */
+  readonly #names = new Map<LayerNode, string>();
+  readonly #total = { layers: 0, size: 0 };
+  readonly #orphans = { layers: 0, size: 0 };
+
+  constructor(survey: Survey, only: StoredImage | undefined) {
+    this.#uses = layerUses(survey);
+    this.#told = told(survey);
+    this.#wanted = only && new Set(only.layers.map(({ chainId }) => chainId));
+    for (const { record } of this.#uses.values()) {
+      if (record === undefined) continue;
+      const place = this.#isCutOff(record) ? undefined : record.parent;
+      const beside = this.#above.get(place);
+      if (beside === undefined) this.#above.set(place, [record]);
+      else beside.push(record);
     }
-    const all = above.get(chainId) ?? [];
-    const shown = wanted
-      ? all.filter((child) => wanted.has(child.chainId))
-      : all;
-    const isCutOff = parent !== undefined && !uses.get(parent)?.record;
+  }
+
+  tree(): Omit<LayerTree, "root" | "damage"> {
+    const tree = this.#grow(this.#shownAbove(undefined));
+    const orphans = this.#orphans;
+    return { tree, ...this.#total, orphans, unreadable: this.#unreadable() };
+  }
+
+  /** Damaged ones, and such as damage alone makes: that are on top of each other. */
+  #unreadable(): ChainId[] {
+    if (this.#wanted !== undefined) return [];
+    return [...this.#uses.keys()].filter((id) => !this.#placed.has(id));
+  }
+
+  #isCutOff({ parent }: LayerRecord): boolean {
+    return parent !== undefined && !this.#uses.get(parent)?.record;
+  }
+
+  #shownAbove(chainId: ChainId | undefined): LayerRecord[] {
+    const all = this.#above.get(chainId) ?? [];
+    const wanted = this.#wanted;
+    return wanted ? all.filter((one) => wanted.has(one.chainId)) : all;
+  }
+
+  #grow(records: readonly LayerRecord[]): LayerNode[] {
+    return ordered(
+      records.map((record) => this.#node(record)),
+      this.#names,
+    );
+  }
+
+  #node(record: LayerRecord): LayerNode {
+    const { chainId, diffId, cacheId, size } = record;
+    const use = this.#uses.get(chainId)?.use ?? "none";
+    this.#count(record, use);
+    const shown = this.#shownAbove(chainId);
+    const hidden = (this.#above.get(chainId)?.length ?? 0) - shown.length;
     const node: LayerNode = {
       chainId,
       diffId,
       cacheId,
       size,
-      step: steps.get(chainId),
-      images: ends.get(chainId) ?? [],
+      step: this.#told.steps.get(chainId),
+      images: this.#told.ends.get(chainId) ?? [],
       use,
-      ...(isCutOff ? { cutOff: true } : {}),
-      ...(shown.length < all.length
-        ? { hidden: all.length - shown.length }
-        : {}),
-      children: ordered(shown.map(grow), names),
+      ...(this.#isCutOff(record) ? { cutOff: true } : {}),
+      ...(hidden > 0 ? { hidden } : {}),
+      children: this.#grow(shown),
     };
-    const first = firstName(node, names);
-    if (first !== undefined) names.set(node, first);
+    const first = firstName(node, this.#names);
+    if (first !== undefined) this.#names.set(node, first);
     return node;
-  };
-  const bases = (above.get(undefined) ?? []).filter(
-    ({ chainId }) => wanted?.has(chainId) ?? true,
-  );
-  const tree = ordered(bases.map(grow), names);
-  // Damage alone makes layers that are each other's parents.
-  if (wanted === undefined) {
-    for (const { chainId } of records) {
-      if (!placed.has(chainId)) unreadable.push(chainId);
+  }
+
+  #count({ chainId, size }: LayerRecord, use: LayerUse): void {
+    this.#placed.add(chainId);
+    const sums = use === "none" ? [this.#total, this.#orphans] : [this.#total];
+    for (const sum of sums) {
+      sum.layers += 1;
+      sum.size += size;
     }
   }
-  return { tree, ...total, orphans, unreadable };
 }
 
 /** What images tell of layers: the steps that made them, and which images end in them. */

@@ -19,7 +19,7 @@ import {
   parseImageList,
   type BundleOptions,
 } from "#src/index.js";
-import { inventory, openStore } from "#store/index.js";
+import { inventory, openStore, readManifestHint } from "#store/index.js";
 import { jsonMember, readArchive } from "../helpers/archive.js";
 import { layoutArchive } from "../helpers/image-archive.js";
 import {
@@ -211,6 +211,13 @@ describe("a bundle", () => {
     const store = await openStore(root);
     for (const { digest, diffId } of one().layers) {
       expect(await store.diffIdOf(digest as never)).toBe(diffId);
+    }
+    for (const { config, manifest, layers } of [one(), two()]) {
+      const hint = readManifestHint(store.layout, config.digest as never);
+      expect(hint).toMatchObject({
+        digest: manifest.digest,
+        layers: layers.map(({ digest, size }) => ({ digest, size })),
+      });
     }
     expect(await checkStore(root)).toEqual([]);
   });

@@ -85,7 +85,12 @@ function defaultRecheck(
   store: Store,
   { signal }: Pick<RepairOptions, "signal">,
 ): Recheck {
-  return async () => (await verifyStore(store, { signal })).findings;
+  return async (concerned) => {
+    const contentOf = new Set(
+      concerned.flatMap(({ chainId }) => chainId ?? []),
+    );
+    return (await verifyStore(store, { signal, contentOf })).findings;
+  };
 }
 
 function keyOf({ code, path }: Finding): string {

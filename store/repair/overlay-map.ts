@@ -4,16 +4,15 @@
  * and layers above say in their `lower` counts: a link that they know a layer by
  * is kept, so that they need not change.
  */
-import { lstatSync, readlinkSync } from "node:fs";
 import type { CacheId, ChainId } from "../digest.js";
-import { isAbsent } from "../io-error.js";
 import { isCacheId, listLayers, readCacheId } from "../layers.js";
 import type { Layout } from "../layout.js";
-import { isLinkId, isLinkOf, readLinkId } from "../place.js";
+import { isLinkOf, readLinkId } from "../place.js";
 import { newLinkId } from "../plan.js";
 import { readNames, readText } from "../read.js";
 import type { KnownLayer, KnownLayers } from "./known-layers.js";
 import { LinkVotes } from "./link-votes.js";
+import { hasFiles, isCalled, linksTo, targetOf } from "./overlay-links.js";
 import { isProvedBy } from "./proof.js";
 
 /** Where a layer's files are, or are to be. */
@@ -145,7 +144,7 @@ export class OverlayMap {
   ): Promise<void> {
     const lost = layers.filter(({ chainId }) => {
       const cacheId = owned.get(chainId);
-      return cacheId === undefined || !this.#hasFiles(cacheId);
+      return cacheId === undefined || !hasFiles(this.#layout, cacheId);
     });
     if (lost.length === 0) return;
     const free = new Set(this.unclaimed(owned));
@@ -161,9 +160,11 @@ export class OverlayMap {
     const votes = new LinkVotes(this.#layout, this.#known, owned);
     for (const { chainId } of lost) {
       const now = owned.get(chainId);
-      if (now !== undefined && this.#hasFiles(now)) continue;
+      if (now !== undefined && hasFiles(this.#layout, now)) continue;
       const cacheId = [...free].find((candidate) =>
-        votes.linksOf(chainId).some((link) => this.#isCalled(candidate, link)),
+        votes
+          .linksOf(chainId)
+          .some((link) => isCalled(this.#layout, candidate, link)),
       );
       if (cacheId === undefined) continue;
       owned.set(chainId, cacheId);
@@ -183,16 +184,7 @@ export class OverlayMap {
     }
     return readNames(this.#layout.overlay)
       .filter(isCacheId)
-      .filter((name) => !taken.has(name) && this.#hasFiles(name));
-  }
-
-  #hasFiles(cacheId: CacheId): boolean {
-    try {
-      return lstatSync(this.#layout.cacheFile(cacheId, "diff")).isDirectory();
-    } catch (error) {
-      if (isAbsent(error)) return false;
-      throw error;
-    }
+      .filter((name) => !taken.has(name) && hasFiles(this.#layout, name));
   }
 
   /** A link that is right stays. */
@@ -202,7 +194,7 @@ export class OverlayMap {
     if (link === undefined || this.#links.has(link)) return;
     if (!isLinkOf(this.#layout, link, cacheId)) return;
     this.#links.add(link);
-    const isThere = this.#hasFiles(cacheId);
+    const isThere = hasFiles(this.#layout, cacheId);
     this.#places.set(chainId, { cacheId, isThere, link });
   }
 
@@ -216,45 +208,20 @@ export class OverlayMap {
     if (cacheId !== undefined) {
       const written = readLinkId(this.#layout.cache(cacheId));
       if (written !== undefined) candidates.push(written);
-      candidates.push(...this.#linksTo(cacheId));
+      candidates.push(...linksTo(this.#layout, cacheId));
     }
     const link =
       candidates.find((one) => this.#isFree(one, cacheId)) ?? newLinkId();
     this.#links.add(link);
-    const isThere = cacheId !== undefined && this.#hasFiles(cacheId);
+    const isThere = cacheId !== undefined && hasFiles(this.#layout, cacheId);
     this.#places.set(chainId, { cacheId, isThere, link });
   }
 
   #isFree(link: string, cacheId: CacheId | undefined): boolean {
     if (this.#links.has(link)) return false;
-    const target = this.#targetOf(link);
+    const target = targetOf(this.#layout, link);
     if (target === undefined || target === cacheId) return true;
     // It leads elsewhere: free unless something there calls itself by it.
     return readLinkId(this.#layout.cache(target)) !== link;
-  }
-
-  /** Whether a short link leads to a directory, or would if it were there. */
-  #isCalled(cacheId: CacheId, link: string): boolean {
-    const target = this.#targetOf(link);
-    if (target !== undefined) return target === cacheId;
-    return readLinkId(this.#layout.cache(cacheId)) === link;
-  }
-
-  /** The directory that a short link leads to, in whatever form; undefined when it leads nowhere. */
-  #targetOf(link: string): CacheId | undefined {
-    let target: string;
-    try {
-      target = readlinkSync(this.#layout.link(link));
-    } catch {
-      return undefined;
-    }
-    const name = /(?:^|\/)([^/]+)\/diff\/?$/.exec(target)?.[1];
-    return isCacheId(name) && this.#hasFiles(name) ? name : undefined;
-  }
-
-  #linksTo(cacheId: CacheId): string[] {
-    return readNames(this.#layout.links).filter(
-      (link) => isLinkId(link) && this.#targetOf(link) === cacheId,
-    );
   }
 }

@@ -3,7 +3,6 @@ import { expect, it } from "vitest";
 import { questionText } from "#src/cli/local/removal-question.js";
 import {
   leftLines,
-  shortened,
   stepLine,
   verdictLine,
 } from "#src/cli/local/repair-text.js";
@@ -30,12 +29,6 @@ it("tells of each step in a line, with short IDs", () => {
   );
   expect(line({ action: "removed", path: "a\n\u001b[2J" }, true)).toBe(
     "would remove   a \\x1b[2J",
-  );
-});
-
-it("shortens IDs and nothing else", () => {
-  expect(shortened(`x${HEX} ${HEX}0 ${HEX}-init`)).toBe(
-    `x${HEX} ${HEX}0 0123456789ab…-init`,
   );
 });
 
@@ -74,6 +67,10 @@ it("ends with a verdict", () => {
   const some = { steps: [], left: [left], bytesFetched: 2000 };
   expect(verdictLine([left, left], some, false)).toBe(
     "not all is repaired: 1 of 2 findings is left, 2kB fetched\n",
+  );
+  const more = { ...some, left: [left, left, left] };
+  expect(verdictLine([left], more, false)).toBe(
+    "not all is repaired: 3 findings are left, 2kB fetched\n",
   );
   expect(verdictLine(found, { ...done, left: [left] }, true)).toBe(
     "1 finding, 2 steps to take; 1 finding would stay; nothing was changed\n",

@@ -8,6 +8,7 @@ import {
 import type { Left, RepairResult } from "../../repair/repair.js";
 import { humanSize } from "../format/units.js";
 import { oneLine } from "../terminal-text.js";
+import { shortened } from "./verify-text.js";
 
 const WOULD: Readonly<Record<RepairStep["action"], string>> = {
   rebuilt: "would rebuild",
@@ -27,15 +28,6 @@ export function stepLine(step: RepairStep, dryRun: boolean): string {
   ];
   const more = details.length === 0 ? "" : `  (${details.join(", ")})`;
   return oneLine(`${action.padEnd(width)} ${shortened(step.path)}${more}`);
-}
-
-/** Long IDs as docker shortens them, with a mark that something is left out. */
-export function shortened(text: string): string {
-  return text.replace(
-    /\b(sha256:)?([0-9a-f]{12})[0-9a-f]{52}\b/g,
-    (_, algorithm: string | undefined, start: string) =>
-      `${algorithm ?? ""}${start}…`,
-  );
 }
 
 /** A finding that stays: what it is, and why. */
@@ -72,7 +64,12 @@ export function verdictLine(
   if (left.length === 0) {
     return `repaired: ${counted(damage, "finding")}, ${counted(steps.length, "step")}${fetched}; nothing is wrong any more\n`;
   }
-  return `not all is repaired: ${left.length} of ${counted(damage, "finding")} ${left.length === 1 ? "is" : "are"} left${fetched}\n`;
+  // More than there were: what was hidden by other damage has come to light.
+  const share =
+    left.length > damage
+      ? counted(left.length, "finding")
+      : `${left.length} of ${counted(damage, "finding")}`;
+  return `not all is repaired: ${share} ${left.length === 1 ? "is" : "are"} left${fetched}\n`;
 }
 
 function counted(count: number, noun: string): string {

@@ -167,7 +167,11 @@ async function requireOurs(
     );
   }
   const snapshots = readNames(join(root, SNAPSHOTS)).length > 0;
-  if (!overlayInUse) await refuseContainerdStore(root, drivers, snapshots);
+  // Entries of layers are there only where overlay2 was in use, and is lost.
+  const hadOverlay = readNames(layout.layers).length > 0;
+  if (!overlayInUse && (snapshots || !hadOverlay)) {
+    await refuseContainerdStore(root, drivers, snapshots);
+  }
   if (snapshots) {
     warnings.push({
       code: "ROOT_HAS_CONTAINERD_STORE",

@@ -1,5 +1,6 @@
 /** What went wrong, as text for people and as an exit status. */
 import { isTpullError } from "../../store/errors.js";
+import { errnoOf, ioFailure } from "../../store/io-error.js";
 import type { FailedPull } from "../events.js";
 import { shownReference } from "../../store/reference/printable.js";
 import { USAGE } from "./args.js";
@@ -19,8 +20,21 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
 const DEFECT_HINT =
   "This is a defect in tpull. TPULL_DEBUG=1 shows where it happened; please report it.";
 
+/** What the system refuses, whatever was asked of it: no defect of ours. */
+const REFUSED = new Set([
+  "EACCES",
+  "EPERM",
+  "EROFS",
+  "ENOSPC",
+  "EDQUOT",
+  "EIO",
+]);
+
 /** Anything that was thrown in the shape that events and results use. */
-export function describeError(error: unknown): ErrorReport {
+export function describeError(thrown: unknown): ErrorReport {
+  const error = REFUSED.has(errnoOf(thrown) ?? "")
+    ? ioFailure(thrown, "go on", "read")
+    : thrown;
   if (isTpullError(error)) {
     const { code, message, hint, details } = error;
     return {

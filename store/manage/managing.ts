@@ -1,7 +1,7 @@
 /** A writing session that removes or renames, and what all such sessions do. */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { beginSession } from "../begin.js";
-import { attempt } from "../io-error.js";
+import { attempt, ioFailure, isAbsent } from "../io-error.js";
 import type { Layout } from "../layout.js";
 import { DEFAULT_MAX_AGE_MS } from "../partials.js";
 import type { StoreWarning } from "../root.js";
@@ -60,7 +60,16 @@ export async function managing<Result>(
   });
 }
 
-/** Whether there is anything to work on: a root that does not exist is not made. */
+/**
+ * Whether there is anything to work on: a root that does not exist is not made.
+ * @throws TpullError `ROOT_NOT_READABLE` where nobody may look
+ */
 export function isThere({ root }: Layout): boolean {
-  return existsSync(root);
+  try {
+    statSync(root);
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw ioFailure(error, `look at the data root ${root}`, "read");
+  }
 }

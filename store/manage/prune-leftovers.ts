@@ -36,7 +36,11 @@ export async function pruneLeftovers(
   const { before = Number.POSITIVE_INFINITY, dryRun = false } = options;
   if (!isThere(layout)) return pruned([]);
   if (dryRun) return await forecast(store, before);
-  const staged = stagedLeftovers(layout, before);
+  const staged = await attempt(
+    `look at what pulls left in ${root}`,
+    () => stagedLeftovers(layout, before),
+    "read",
+  );
   return await managing(
     layout,
     options,

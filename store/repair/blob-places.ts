@@ -110,7 +110,10 @@ export class BlobPlaces {
   }
 
   async #ask(imageId: ImageId): Promise<Found | undefined> {
-    const references = this.referencesOf(imageId);
+    const pulled = new Set(this.repositoriesOf(imageId));
+    const references = this.referencesOf(imageId).filter((one) =>
+      pulled.has(canonicalRepository(one)),
+    );
     if (this.#supplier === undefined || references.length === 0) {
       return undefined;
     }
@@ -131,9 +134,16 @@ export class BlobPlaces {
     return hint && { hint, repository: found.repository };
   }
 
-  /** Canonical repositories that an image has its names from; without a name, those that its blobs are noted for. */
+  /**
+   * Canonical repositories that an image was pulled from: there its names have a
+   * digest. One that was built or loaded here has tags only, and its name is no
+   * registry's business. Without a name, those that its blobs are noted for.
+   */
   repositoriesOf(imageId: ImageId): string[] {
-    const named = this.referencesOf(imageId).map(canonicalRepository);
+    const references = this.referencesOf(imageId);
+    const named = references.flatMap((one) =>
+      one.digest === undefined ? [] : canonicalRepository(one),
+    );
     if (named.length > 0) return [...new Set(named)];
     const kept = keptManifest(this.#layout, imageId);
     const noted = (kept?.layers ?? []).flatMap(({ digest }) => {

@@ -2,6 +2,7 @@
 import { dirname, join } from "node:path";
 import { syncDirectory, unmark } from "../atomic.js";
 import type { Layout } from "../layout.js";
+import { readNames } from "../read.js";
 import type { Session } from "../session.js";
 import {
   type Finding,
@@ -27,6 +28,10 @@ const OF_NAMES: ReadonlySet<FindingCode> = new Set<FindingCode>([
   "REPOSITORIES_DAMAGED",
   "REPOSITORIES_MISSING",
 ]);
+
+/** Directories that say which images there are, and which layers they have. */
+const KNOWS_USES =
+  /^image(?:\/overlay2(?:\/(?:imagedb(?:\/content(?:\/sha256)?)?|layerdb(?:\/sha256)?))?)?$/;
 
 export class RepairRun {
   readonly #layout: Layout;
@@ -88,7 +93,7 @@ export class RepairRun {
       of("STORE_MODE", "CONFIG_MODE", "LAYER_MODE", "OVERLAY_MODE"),
     );
     await sweepLeftovers(
-      { ...common, known, doubt: this.#doubt(unnamed) },
+      { ...common, known, doubt: this.#doubt(findings, unnamed) },
       findings.filter(
         ({ code, cacheId }) =>
           FINDING_KINDS[code].remedy === "remove" &&
@@ -148,7 +153,21 @@ export class RepairRun {
   }
 
   /** Why layers and files that seem to be nobody's may be somebody's. */
-  #doubt(unnamed: readonly Finding[]): string | undefined {
+  #doubt(
+    findings: readonly Finding[],
+    unnamed: readonly Finding[],
+  ): string | undefined {
+    // Where all configs or all entries of layers are lost, nothing seems to be anybody's.
+    const gone = findings.find(
+      ({ code, path }) =>
+        code === "STORE_DIRECTORY_MISSING" && KNOWS_USES.test(path),
+    );
+    if (gone !== undefined) {
+      return `${gone.path} was lost, so that it cannot be told whether an image needs it`;
+    }
+    if (this.#hasLostAll()) {
+      return "no image is left, and tpull remembers some whose layers it may be";
+    }
     if (unnamed.length > 0) {
       return "the names of images were lost, so that it cannot be told whether one needs it";
     }
@@ -164,6 +183,12 @@ export class RepairRun {
     );
     if (waiting === undefined) return undefined;
     return `it may belong to what could not be repaired (${waiting.finding.path})`;
+  }
+
+  /** Whether there are manifests of images here, and no image: who removes an image removes both. */
+  #hasLostAll(): boolean {
+    const filed = readNames(this.#layout.imagedbContent);
+    return filed.length === 0 && readNames(this.#layout.manifests).length > 0;
   }
 
   /** What nothing here can mend. */

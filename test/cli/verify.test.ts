@@ -254,11 +254,18 @@ describe.skipIf(process.platform !== "linux")("tpull verify", () => {
     expect(err).toContain("(IMAGE_NOT_FOUND)");
   });
 
-  it("says so when there is no data root", async () => {
+  it("does not call sound what is not there, or no directory", async () => {
     const root = join(folder, "absent");
-    const { status, out, err } = await verify(root);
-    expect(status).toBe(0);
-    expect(out).toMatch(/^sound: 0 images and 0 layers/);
-    expect(err).toBe(`tpull: note: there is no data root at ${root}\n`);
+    const absent = await verify(root);
+    expect(absent.status).toBe(1);
+    expect(absent.out).toBe("");
+    expect(absent.err).toContain(
+      `there is no data root at ${root} (ROOT_NOT_FOUND)`,
+    );
+    writeFileSync(root, "");
+    const file = await verify(root);
+    expect(file.status).toBe(1);
+    expect(file.err).toContain("(ROOT_NOT_A_DIRECTORY)");
   });
+
 });

@@ -1,5 +1,11 @@
 // Repairs that fetch: only what is damaged, from where it came, and nothing that is wrong.
-import { readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { repair, type RepairOptions } from "#src/index.js";
@@ -321,6 +327,54 @@ describe("a lost config", () => {
     const names = join(root, "image/overlay2/repositories.json");
     expect(await listing(names)).toEqual(
       expect.arrayContaining([expect.stringContaining("team/app:1")]),
+    );
+  });
+});
+
+describe("what may still be of use", () => {
+  it("stays where all configs and names are lost, at every try", async () => {
+    const { root } = await pulled();
+    const driver = join(root, "image/overlay2");
+    rmSync(join(driver, "imagedb"), { recursive: true });
+    rmSync(join(driver, "repositories.json"));
+    const before = (await storedLayers(root)).size;
+    expect(before).toBeGreaterThan(0);
+    for (let tries = 1; tries <= 2; tries += 1) {
+      await mend(root, { confirm: async () => true });
+      expect((await storedLayers(root)).size).toBe(before);
+    }
+  });
+
+  it("comes back when all of overlay2 is lost", async () => {
+    const { root } = await pulled();
+    rmSync(join(root, "overlay2"), { recursive: true });
+    await mend(root);
+    expect(await check(root)).toEqual([]);
+    await checkStore(root);
+  });
+
+  it("is asked of no registry by a name that was only given here", async () => {
+    const { registry, root } = await pulled();
+    const file = join(root, "image/overlay2/repositories.json");
+    const names = JSON.parse(readFileSync(file, "utf8")) as {
+      Repositories: Record<string, Record<string, string>>;
+    };
+    // As after a build: a tag and no digest, and no record of the layers' origin.
+    for (const references of Object.values(names.Repositories)) {
+      for (const name of Object.keys(references)) {
+        if (name.includes("@")) delete references[name];
+      }
+    }
+    writeFileSync(file, JSON.stringify(names));
+    rmSync(join(root, "image/overlay2/distribution"), { recursive: true });
+    rmSync(join(root, "tpull/manifests"), { recursive: true });
+    const [layer] = (await storedLayers(root)).values();
+    rmSync(join(root, "overlay2", layer!.cacheId, "diff"), { recursive: true });
+    registry.requests.length = 0;
+    await mend(root);
+    expect(registry.requests).toEqual([]);
+    expect((await check(root)).map(({ code }) => code)).toContain(
+      "OVERLAY_MISSING",
     );
   });
 });

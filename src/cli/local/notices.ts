@@ -2,6 +2,8 @@
  * What the commands that look at a data root have to say beside their answer:
  * lines for stderr, so that stdout stays the answer alone.
  */
+import { statSync } from "node:fs";
+import { isAbsent } from "../../../store/io-error.js";
 import type { Damage } from "../../../store/survey/damage.js";
 import { holderOfRoot } from "../../../store/survey/holder.js";
 import type { Layout } from "../../../store/layout.js";
@@ -19,11 +21,27 @@ export function tellDamage(output: Output, damage: readonly Damage[]): void {
   if (damage.length > 0) output.err("  hint: 'tpull verify' says more.\n");
 }
 
+/** Whether there is a directory; also where nobody may look, which is told otherwise. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    return !isAbsent(error);
+  }
+}
+
 /**
- * A note when a dockerd runs on the root: it keeps its own account of the images
+ * A note when there is no root, as after a slip of the pen: it reads as an empty
+ * one. And one when a dockerd runs on the root: it keeps its own account of the images
  * in memory, and what it is about to write is not on disk yet.
  */
 export function tellHolder(output: Output, layout: Layout): void {
+  if (!isDirectory(layout.root)) {
+    output.err(
+      `tpull: note: there is no data root at ${oneLine(layout.root)}\n`,
+    );
+    return;
+  }
   const holder = holderOfRoot(layout);
   if (holder === undefined) return;
   const { name = "another process", pid } = holder;

@@ -1,17 +1,18 @@
 /** `tpull verify [IMAGE...]` */
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import {
   type Finding,
   FINDING_KINDS,
   isDamage,
   openStore,
+  TpullError,
   type Verification,
   verifyStore,
   type VerifyOptions,
 } from "../../../store/index.js";
+import { isAbsent } from "../../../store/io-error.js";
 import { Deadline } from "../../deadline.js";
 import { type Answer, jsonDocument } from "../answers/answer.js";
-import { oneLine } from "../terminal-text.js";
 import { tellHolder } from "./notices.js";
 import { startProgress } from "./verify-progress.js";
 import { findingLine, reportText } from "./verify-text.js";
@@ -19,13 +20,8 @@ import { findingLine, reportText } from "./verify-text.js";
 export const answerVerify: Answer = async (context) => {
   const { images, flags, query, output, root } = context;
   const store = await openStore(root());
-  if (!flags.quiet) {
-    tellHolder(output, store.layout);
-    if (!existsSync(store.root)) {
-      const where = oneLine(store.root);
-      output.err(`tpull: note: there is no data root at ${where}\n`);
-    }
-  }
+  requireRoot(store.root);
+  if (!flags.quiet) tellHolder(output, store.layout);
   using deadline = new Deadline(query.signal, query.timeoutMs);
   const progress = startProgress(context);
   const options: VerifyOptions = {
@@ -64,6 +60,24 @@ export const answerVerify: Answer = async (context) => {
   else output.out(reportText(found, options.quick === true));
   return findings.some(isDamage) ? 1 : 0;
 };
+
+/** A check must not pass because of a slip of the pen: what is not there is not sound. */
+function requireRoot(root: string): void {
+  let isDirectory = false;
+  try {
+    isDirectory = statSync(root).isDirectory();
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+    throw new TpullError("ROOT_NOT_FOUND", `there is no data root at ${root}`, {
+      hint: "Name it with --root, or set $TPULL_ROOT.",
+    });
+  }
+  if (isDirectory) return;
+  throw new TpullError(
+    "ROOT_NOT_A_DIRECTORY",
+    `the data root ${root} is not a directory`,
+  );
+}
 
 /** The document of `--json`. Findings are those of the API, with what mends each. */
 function verificationJson(

@@ -50,7 +50,8 @@ export function createDirectory(path: string, mode: number): boolean {
     if (privilege() === "native") chownSync(path, 0, 0);
     chmodSync(path, mode);
   } catch (error) {
-    rmdirSync(path);
+    // It may be gone: one that is empty is anybody's to sweep.
+    if (!isAbsent(error)) rmdirSync(path);
     throw error;
   }
   return true;

@@ -22,6 +22,7 @@ import {
   writeComplete,
 } from "./complete.js";
 import { type CacheId, type ChainId, type Digest, isDigest } from "./digest.js";
+import { isAbsent } from "./io-error.js";
 import { type LayerClaim, readCacheId } from "./layers.js";
 import {
   LAYER_FILE,
@@ -149,7 +150,13 @@ export function tryClaim(
   chainId: ChainId,
 ): StagedClaim | "busy" | "gone" {
   const { directory } = layout.staged(staging.base, chainId);
-  createDirectory(directory, 0o700);
+  try {
+    createDirectory(directory, 0o700);
+  } catch (error) {
+    // A session that begins sweeps what nobody has locked, however new it is.
+    if (isAbsent(error)) return "gone";
+    throw error;
+  }
   const lock = tryLockDirectory(directory, LOCK_EX);
   return typeof lock === "string"
     ? lock

@@ -47,9 +47,20 @@ export async function repairConfigs(
       concerned.includes(finding),
     );
     if (left === undefined) filed.push(imageId);
-    else if (GONE.has(left.failure ?? "")) lost.add(imageId);
+    else if (isLost(left.failure, concerned)) lost.add(imageId);
   }
   return { filed, lost };
+}
+
+/** Whether there is nothing left that the image could come back from. */
+function isLost(
+  failure: string | undefined,
+  findings: readonly Finding[],
+): boolean {
+  if (GONE.has(failure ?? "")) return true;
+  // A damaged file may still tell a person something; a missing one does not.
+  const isMissing = findings.every(({ code }) => code === "CONFIG_MISSING");
+  return failure === "ORIGIN_UNKNOWN" && isMissing;
 }
 
 async function repairConfig(

@@ -47,7 +47,7 @@ export function imagesUsage(
       tags.length + digests.length > 0 || !parents.has(id),
   );
   const references = new Map<ChainId, number>();
-  for (const { layers } of listed) {
+  for (const { layers } of all) {
     for (const { chainId } of layers) {
       references.set(chainId, (references.get(chainId) ?? 0) + 1);
     }

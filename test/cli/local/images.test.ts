@@ -84,12 +84,16 @@ describe("the table", () => {
 
   it("is its headings alone where there is nothing", async () => {
     const head = "REPOSITORY   TAG       IMAGE ID   CREATED   SIZE\n";
-    for (const root of [await newRoot(), (await filled()).root]) {
-      expect(await run(root, ["images", "nothing"])).toEqual({
-        status: 0,
-        out: head,
-        err: "",
-      });
+    const absent = await newRoot();
+    const { root } = await filled();
+    // A slip of the pen should not look like an empty store.
+    const note = `tpull: note: there is no data root at ${absent}\n`;
+    for (const [at, err] of [
+      [absent, note],
+      [root, ""],
+    ] as const) {
+      const answer = await run(at, ["images", "nothing"]);
+      expect(answer).toEqual({ status: 0, out: head, err });
     }
   });
 });

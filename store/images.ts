@@ -10,7 +10,7 @@ import {
 } from "./digest.js";
 import { TpullError } from "./errors.js";
 import type { Layout } from "./layout.js";
-import { readBytes, readNames } from "./read.js";
+import { readDocument, readNames } from "./read.js";
 
 const CONFIG_MODE = 0o600;
 
@@ -19,7 +19,7 @@ export function readImageConfig(
   layout: Layout,
   imageId: ImageId,
 ): Buffer | undefined {
-  const bytes = readBytes(layout.imageConfig(imageId));
+  const bytes = readDocument(layout.imageConfig(imageId));
   if (bytes === undefined) return undefined;
   return (digestOf(bytes) as string) === imageId ? bytes : undefined;
 }

@@ -2,6 +2,7 @@
  * `repositories.json`: which names stand for which image. dockerd reads it once
  * at start, and refuses to start when it is malformed.
  */
+import { lstatSync } from "node:fs";
 import { replaceFile } from "./atomic.js";
 import { type ImageId, type Digest, isDigest } from "./digest.js";
 import { TpullError } from "./errors.js";
@@ -26,20 +27,27 @@ export interface Naming {
  * @throws TpullError `REPOSITORIES_INVALID` where dockerd would refuse to start
  */
 export function readRepositories(layout: Layout): Repositories {
-  const text = readText(layout.repositories);
-  if (text === undefined) return new Map();
+  const { repositories } = layout;
+  const text = readText(repositories);
+  if (text === undefined && !isThere(repositories)) return new Map();
   try {
+    if (text === undefined) throw new Error("it is no file that can be read");
     return parseRepositories(text);
   } catch (error) {
     throw new TpullError(
       "REPOSITORIES_INVALID",
-      `${layout.repositories} is malformed: ${(error as Error).message}`,
+      `${repositories} is malformed: ${(error as Error).message}`,
       {
         hint: "dockerd would not start on this root either. Restore the file from a backup, or move it away: images then lose their names, not their content.",
         cause: error,
       },
     );
   }
+}
+
+/** Whether there is anything of that name. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 /** @throws Error saying what is wrong with the text */

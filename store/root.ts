@@ -11,6 +11,7 @@ import type { Layout } from "./layout.js";
 import { requireLibc } from "./native/libc.js";
 import { readEntries, readNames } from "./read.js";
 import { readRepositories } from "./repositories.js";
+import { refuseLinks } from "./root-links.js";
 
 export { type Privilege, privilege } from "./privilege.js";
 
@@ -67,7 +68,7 @@ const REMAPPED = /^(\d+)\.(\d+)$/;
  * @param names `any`: malformed `repositories.json` is no reason to refuse
  * @returns what is doubtful but no reason to refuse
  * @throws TpullError `PLATFORM_UNSUPPORTED`, `ROOT_NOT_A_DIRECTORY`,
- * `ROOT_NOT_WRITABLE`, `ROOT_FILESYSTEM_UNFIT`, `ROOT_OF_OTHER_DRIVER`,
+ * `ROOT_NOT_WRITABLE`, `ROOT_FILESYSTEM_UNFIT`, `ROOT_LEADS_ELSEWHERE`, `ROOT_OF_OTHER_DRIVER`,
  * `ROOT_IS_CONTAINERD_STORE`, `ROOT_IS_USERNS_REMAPPED`, `REPOSITORIES_INVALID`
  */
 export async function checkRoot(
@@ -81,6 +82,7 @@ export async function checkRoot(
     await requireWritable(layout.root, existing);
     await requireFilesystem(layout, existing, warnings);
     if (existing === layout.root) {
+      refuseLinks(layout);
       await requireOurs(layout, warnings);
       if (names === "whole") readRepositories(layout);
     }

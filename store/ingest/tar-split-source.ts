@@ -2,10 +2,11 @@
  * A stored layer's tar, given back bit for bit from `tar-split.json.gz` and
  * the files in `diff/`. Reads synchronously, in a worker.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { constants } from "node:os";
 import { TpullError, abortedError } from "../errors.js";
 import { close, openat } from "../native/libc.js";
+import { openFile } from "../read.js";
 import { DirectoryWalk } from "./directory-walk.js";
 import { cleanName } from "./member-name.js";
 import type { ByteSource } from "./ring.js";
@@ -19,6 +20,8 @@ export interface StoredLayer {
 
 const PIECE_BYTES = 256 * 1024;
 const COMPRESSED_PIECE_BYTES = 16 * 1024;
+/** No line is longer: headers of one member have at most 8 MiB, in base64. */
+const MAX_LINE_BYTES = 32 * 1024 * 1024;
 const O_RDONLY_NOFOLLOW_NONBLOCK = 0o400000 | 0o4000;
 
 interface Entry {
@@ -206,7 +209,7 @@ function* gzipLines(path: string): Generator<string> {
   const fd = orDamaged(
     "the stored layer's tar-split.json.gz cannot be opened",
     () => {
-      return openSync(path, "r");
+      return openFile(path);
     },
   );
   const gunzip = newGunzip({});
@@ -230,6 +233,9 @@ function* gzipLines(path: string): Generator<string> {
       const text = rest + Buffer.concat(output.splice(0)).toString("latin1");
       const lines = text.split("\n");
       rest = lines.pop() ?? "";
+      if (rest.length > MAX_LINE_BYTES) {
+        throw damaged(BROKEN, new Error("a line has no end"));
+      }
       for (const line of lines) yield fromBytes(line);
       if (length === 0) break;
     }

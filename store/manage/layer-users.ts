@@ -3,7 +3,7 @@ import type { ChainId, ImageId } from "../digest.js";
 import { layersOfConfig, layersOfEachImage } from "../images.js";
 import { listLayers, readLayer } from "../layers.js";
 import type { Layout } from "../layout.js";
-import { readBytes } from "../read.js";
+import { readDocument } from "../read.js";
 import { countChildren, layersOfBuilds, readParent } from "../usage.js";
 
 /**
@@ -42,7 +42,7 @@ export class LayerUsers {
   chainOf(imageId: ImageId): readonly ChainId[] {
     const chain = this.#chains.get(imageId);
     if (chain !== undefined) return chain;
-    const bytes = readBytes(this.#layout.imageConfig(imageId));
+    const bytes = readDocument(this.#layout.imageConfig(imageId));
     try {
       return bytes === undefined ? [] : layersOfConfig(bytes);
     } catch {

@@ -10,7 +10,9 @@ import { readNames } from "../read.js";
 /** Whether a directory in `overlay2` has files of a layer. */
 export function hasFiles(layout: Layout, cacheId: CacheId): boolean {
   try {
-    return lstatSync(layout.cacheFile(cacheId, "diff")).isDirectory();
+    // Through a link they would be another place's.
+    const own = [layout.cache(cacheId), layout.cacheFile(cacheId, "diff")];
+    return own.every((path) => lstatSync(path).isDirectory());
   } catch (error) {
     if (isAbsent(error)) return false;
     throw error;

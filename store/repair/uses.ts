@@ -8,6 +8,7 @@ import type { Layout } from "../layout.js";
 import { isLinkOf, readLinkId } from "../place.js";
 import { readBytes, readNames, readText } from "../read.js";
 import { usedOverlayNames } from "../usage.js";
+import { leadsElsewhere } from "../root-links.js";
 import type { Finding } from "../verify/finding.js";
 import type { KnownLayers } from "./known-layers.js";
 import { isMountPoint, mountedNames } from "./mounted.js";
@@ -38,6 +39,9 @@ export class Uses {
 
   /** Why something is not to be removed; undefined when it may go. */
   reasonToStay({ code, imageId }: Finding, path: string): string | undefined {
+    if (leadsElsewhere(this.#layout, path)) {
+      return "a symbolic link is on the way to it";
+    }
     if (isMountPoint(path)) return "something is mounted there";
     switch (code) {
       case "OVERLAY_ORPHAN":

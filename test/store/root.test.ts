@@ -1,7 +1,16 @@
-import { chmod, chown, mkdir, symlink, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import {
+  chmod,
+  chown,
+  mkdir,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openStore } from "#store/index.js";
+import { openStore, pruneLeftovers } from "#store/index.js";
 import { privilege, privilegeOf } from "#store/privilege.js";
 import { fakeImage, storeImage } from "./support/images.js";
 import {
@@ -153,6 +162,59 @@ describe("a root that cannot be one", () => {
       code: "STORE_IO_FAILED",
     });
   });
+
+  it.each([
+    "overlay2",
+    "overlay2/l",
+    "overlay2/.tpull-staging",
+    "image/overlay2/layerdb/tmp",
+    "image/overlay2/layerdb/mounts",
+    "tpull",
+    "tpull/staging",
+    "tpull/partial",
+    "tpull/unused",
+  ])(
+    "has a link to another place as %s, where nothing changes",
+    async (path) => {
+      const root = await rootWith(
+        "overlay2/l/",
+        "image/overlay2/layerdb/sha256/",
+        "tpull/",
+      );
+      const outside = await rootWith(`${"b".repeat(64)}/keep`, ".tmp-keep");
+      await rm(join(root, path), { recursive: true, force: true });
+      await symlink(outside, join(root, path));
+      const before = await listing(outside);
+      const store = await openStore(root);
+      await expect(store.beginWrite()).rejects.toMatchObject({
+        code: "ROOT_LEADS_ELSEWHERE",
+        details: { path },
+      });
+      await expect(
+        pruneLeftovers(store, { before: Date.now() }),
+      ).rejects.toMatchObject({ code: "ROOT_LEADS_ELSEWHERE" });
+      expect(await listing(outside)).toEqual(before);
+    },
+  );
+
+  it.each(["a pipe", "a directory", "a device", "gigabytes"])(
+    "has %s for names, and keeps it",
+    async (what) => {
+      const root = await rootWith("overlay2/l/", "image/overlay2/");
+      const path = join(root, "image/overlay2/repositories.json");
+      if (what === "a pipe") spawnSync("mkfifo", [path]);
+      else if (what === "a directory") await mkdir(path);
+      else if (what === "a device") await symlink("/dev/zero", path);
+      else {
+        await writeFile(path, "{");
+        await truncate(path, 5 * 1024 ** 3);
+      }
+      const store = await openStore(root);
+      const refusal = { code: "REPOSITORIES_INVALID" };
+      await expect(store.references()).rejects.toMatchObject(refusal);
+      await expect(store.beginWrite()).rejects.toMatchObject(refusal);
+    },
+  );
 
   it.each(["", "{", '{"Repositories":', "[]", '{"Repositories":{"a":1}}'])(
     "has names like %j, and keeps them",

@@ -2,11 +2,12 @@
  * Reads `tar-split.json.gz` entry by entry, and notes on the way what dockerd
  * would not have written like this. Synchronous, in a worker.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, readSync } from "node:fs";
 import { usableIsal, IsalGunzip } from "../../ingest/gunzip-isal.js";
 import { ZlibGunzip } from "../../ingest/gunzip-zlib.js";
 import type { Inflater } from "../../ingest/inflate.js";
 import type { ByteSource } from "../../ingest/ring.js";
+import { openFile } from "../../read.js";
 
 /** Raw bytes of the archive. */
 export interface Segment {
@@ -56,7 +57,7 @@ export class RecordReader {
    * @throws the failed system call, when the file cannot be opened
    */
   constructor(path: string, note: (message: string) => void) {
-    this.#fd = openSync(path, "r");
+    this.#fd = openFile(path);
     this.#note = note;
     const source = this.#compressed();
     const library = usableIsal();

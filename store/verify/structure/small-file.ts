@@ -1,6 +1,7 @@
 /** Small files whose content has one exact form. */
-import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import { lstatSync, readdirSync, statSync } from "node:fs";
 import { errnoOf, isAbsent } from "../../io-error.js";
+import { readDocument } from "../../read.js";
 
 /** What a small file says, and what is wrong with how it says it. */
 export interface Exact {
@@ -21,10 +22,19 @@ export function bytesOf(
   path: string,
 ): { readonly bytes: Buffer } | { readonly problem: string } {
   try {
-    return { bytes: readFileSync(path) };
+    const bytes = readDocument(path);
+    return bytes === undefined ? { problem: whyNoFile(path) } : { bytes };
   } catch (error) {
     return { problem: whyUnreadable(error) };
   }
+}
+
+/** @throws the failed system call */
+function whyNoFile(path: string): string {
+  const found = statSync(path);
+  if (found.isDirectory()) return "it is a directory";
+  if (!found.isFile()) return "it is no regular file";
+  return `it is too large (${found.size} bytes)`;
 }
 
 /** For people: why there is nothing to read. @throws the error itself where permission is missing, or none of this is to blame */

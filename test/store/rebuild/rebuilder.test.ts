@@ -1,5 +1,7 @@
-import { truncateSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { digestOf, type DiffId, LayerRebuilder } from "#store/index.js";
@@ -51,6 +53,18 @@ describe.skipIf(!LINUX)("a stored layer's tar", () => {
     await expect(
       collected(rebuilder.read(layer, { end, diffId: wrong })),
     ).rejects.toMatchObject({ code: "LAYER_DAMAGED" });
+  });
+
+  it("is neither waited for nor collected where its record has no end", async () => {
+    const layer = await unpacked(tar);
+    const damaged = { code: "LAYER_DAMAGED" };
+    // Lines of this kind take 1 GiB when they are collected, and a string ends at half of that.
+    const member = gzipSync(Buffer.alloc(64 * 1024 * 1024, " "), { level: 1 });
+    writeFileSync(layer.tarSplitPath, Buffer.concat(Array(16).fill(member)));
+    await expect(rebuilder.size(layer)).rejects.toMatchObject(damaged);
+    rmSync(layer.tarSplitPath);
+    expect(spawnSync("mkfifo", [layer.tarSplitPath]).status).toBe(0);
+    await expect(rebuilder.size(layer)).rejects.toMatchObject(damaged);
   });
 
   it("is read on from any place", async () => {

@@ -1,10 +1,12 @@
 // What a repair deletes: nothing unasked, and nothing that somebody may need.
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -358,6 +360,48 @@ describe.skipIf(process.platform !== "linux")("two repairs of one root", () => {
       );
     await Promise.all([one(), one()]);
     expect(waits).toContain("another tpull repairs the same root");
+    expect(await check(scene.root)).toEqual([]);
+  });
+});
+
+describe("what only a link makes part of the root", () => {
+  it("stays, although somebody agrees to its removal", async () => {
+    const { root } = await sound();
+    const outside = await newRoot();
+    mkdirSync(join(outside, "photos"), { recursive: true });
+    writeFileSync(join(outside, "photos/one"), "precious");
+    symlinkSync(outside, join(root, "tmp"));
+    const before = await listing(outside);
+    const findings: Finding[] = [
+      {
+        code: "DOWNLOAD_LEFTOVER",
+        path: "tmp/photos",
+        message: "no dockerd is at work on it",
+        images: [],
+      },
+    ];
+    const { steps, unrepaired } = await repairStore(
+      await openStore(root),
+      { findings },
+      { confirm: async () => true },
+    );
+    expect(steps).toEqual([]);
+    expect(unrepaired).toMatchObject([
+      { reason: "a symbolic link is on the way to it" },
+    ]);
+    expect(await listing(outside)).toEqual(before);
+  });
+
+  it("is not taken for the files of a layer, and not written in", async () => {
+    const scene = await sound();
+    const outside = await newRoot();
+    cpSync(scene.cache(0), outside, { recursive: true });
+    rmSync(join(outside, "link"));
+    rmSync(scene.cache(0), { recursive: true });
+    symlinkSync(outside, scene.cache(0));
+    const before = await listing(outside);
+    await mend(scene.root, true, { supplier: supplierOf([IMAGE]).supplier });
+    expect(await listing(outside)).toEqual(before);
     expect(await check(scene.root)).toEqual([]);
   });
 });

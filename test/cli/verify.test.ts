@@ -267,5 +267,4 @@ describe.skipIf(process.platform !== "linux")("tpull verify", () => {
     expect(file.status).toBe(1);
     expect(file.err).toContain("(ROOT_NOT_A_DIRECTORY)");
   });
-
 });

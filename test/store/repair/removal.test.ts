@@ -274,6 +274,7 @@ describe.skipIf(process.platform !== "linux")("names", () => {
       ({ Repositories }: { Repositories: Record<string, object> }) => {
         Object.assign(Repositories["image"]!, {
           "image:ghost": `sha256:${ghost}`,
+          [`image@sha256:${"e".repeat(64)}`]: `sha256:${ghost}`,
         });
       },
     );
@@ -287,6 +288,20 @@ describe.skipIf(process.platform !== "linux")("names", () => {
     expect(yes.left).toEqual([]);
     expect(scene.read(scene.repositories)).not.toContain("image:ghost");
     expect(scene.read(scene.repositories)).toContain("image:1");
+  });
+
+  it("of images that came from no registry go when that is agreed to, without asking one", async () => {
+    const scene = await sound();
+    scene.json(
+      scene.repositories,
+      ({ Repositories }: { Repositories: Record<string, object> }) => {
+        Repositories["built"] = { "built:1": `sha256:${"f".repeat(64)}` };
+      },
+    );
+    const yes = await mend(scene.root, true, { supplier: undefined });
+    expect(yes.questions.map(({ about }) => about)).toEqual(["names"]);
+    expect(yes.left).toEqual([]);
+    expect(scene.read(scene.repositories)).not.toContain("built:1");
   });
 
   it("that docker would file elsewhere are filed there", async () => {

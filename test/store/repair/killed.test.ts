@@ -1,11 +1,8 @@
 // kill -9 before any step of a repair: nothing is worse, and the next one ends it.
 //
 // TPULL_REPAIR_KILLS: at how many steps (default 24); TPULL_CRASH_SEED: which.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   type Finding,
@@ -15,31 +12,21 @@ import {
   type Store,
   verifyStore,
 } from "#store/index.js";
-import { imageOf, layerOf, type Image } from "../../helpers/image-builder.js";
 import { seededRandom } from "../../helpers/images/bulk-layers.js";
 import { Cleanups, runOk } from "../../helpers/run.js";
 import { checkStore } from "../../helpers/store/check.js";
-import { archive, file } from "../../helpers/tar-writer.js";
-import { putImage } from "../verify/support/images.js";
-import { Scene } from "../verify/support/scene.js";
+import {
+  IMAGES,
+  makeDamagedRoot,
+  readableFiles,
+  SOUND,
+} from "./support/damaged-root.js";
 import { readableImages } from "./support/readable.js";
+import { repairInChild } from "./support/repair-process.js";
 import { supplierOf } from "./support/supplier.js";
 
-const CHILD = join(import.meta.dirname, "support/child.mjs");
 const KILLS = Number(process.env["TPULL_REPAIR_KILLS"] ?? 24);
 const SEED = Number(process.env["TPULL_CRASH_SEED"] ?? Date.now() % 2 ** 31);
-
-const layer = (name: string) =>
-  layerOf(archive([file(name, `${name}\n`), file("last", name)]));
-const IMAGE = imageOf(["one", "two", "three", "four"].map(layer));
-const OTHER = imageOf(["one", "two", "five"].map(layer));
-/** Nothing of it is damaged. */
-const SOUND = imageOf([layer("six")]);
-const IMAGES: readonly [string, Image][] = [
-  ["image", IMAGE],
-  ["other", OTHER],
-  ["sound", SOUND],
-];
 
 describe.skipIf(process.platform !== "linux")("a repair that is killed", () => {
   const cleanups = new Cleanups();
@@ -52,60 +39,9 @@ describe.skipIf(process.platform !== "linux")("a repair that is killed", () => {
     folder = await cleanups.tempDir();
     damaged = join(folder, "damaged");
     blobs = join(folder, "blobs");
-    mkdirSync(blobs);
-    for (const [repository, image] of IMAGES) {
-      await putImage(damaged, image, { repository, tag: "1" });
-      for (const { digest, data } of [image.config, ...image.layers]) {
-        writeFileSync(join(blobs, digest.slice(7)), data);
-      }
-    }
-    spoil(new Scene(damaged, IMAGE), new Scene(damaged, OTHER));
+    await makeDamagedRoot(damaged, blobs);
   });
   afterAll(() => cleanups.close());
-
-  /** One of each kind, as a power cut and bad luck may leave them together. */
-  function spoil(image: Scene, other: Scene): void {
-    truncateSync(image.entry(0, "tar-split.json.gz"), 60);
-    for (const name of ["link", "lower", "committed"]) {
-      truncateSync(image.cache(1, name));
-    }
-    rmSync(image.cache(2, "diff"), { recursive: true });
-    rmSync(image.link(3));
-    rmSync(image.entry(3), { recursive: true });
-    writeFileSync(other.file(2, "five"), "wrong\n");
-    rmSync(join(image.cache(1), "work"), { recursive: true });
-    truncateSync(other.config);
-    rmSync(image.distribution("v2metadata-by-diffid", image.diffIds[1]!));
-    mkdirSync(join(image.overlay, "d".repeat(64), "diff/x"), {
-      recursive: true,
-    });
-    mkdirSync(join(image.driver, "layerdb/tmp/write-set-1"));
-  }
-
-  interface Ended {
-    readonly signal: NodeJS.Signals | null;
-    readonly calls: number;
-    readonly said: string;
-  }
-
-  async function repairInChild(
-    root: string,
-    findings: readonly Finding[],
-    options: { killAt?: number; exchange?: boolean },
-  ): Promise<Ended> {
-    const job = { root, blobs, findings, ...options };
-    const child = spawn(process.execPath, [CHILD, JSON.stringify(job)], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const closed = once(child, "close");
-    const [out, err] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
-    ]);
-    await closed;
-    const calls = /"calls":(\d+)/.exec(out)?.[1] ?? "0";
-    return { signal: child.signalCode, calls: Number(calls), said: out + err };
-  }
 
   async function check(store: Store): Promise<readonly Finding[]> {
     return (await verifyStore(store, { threads: 1 })).findings;
@@ -117,13 +53,14 @@ describe.skipIf(process.platform !== "linux")("a repair that is killed", () => {
     const findings = await check(first);
     const before = await readableImages(first, findings);
     expect(before).toEqual([SOUND.config.digest]);
+    const filesBefore = readableFiles(damaged);
     const root = join(folder, "copy");
     const restore = async (): Promise<void> => {
       rmSync(root, { recursive: true, force: true });
       await runOk("cp", ["-a", damaged, root]);
     };
     await restore();
-    const whole = await repairInChild(root, findings, { exchange });
+    const whole = await repairInChild({ root, blobs, findings, exchange });
     expect(whole.signal, whole.said).toBeNull();
     expect(whole.calls).toBeGreaterThan(80);
     const stride = whole.calls / kills;
@@ -131,11 +68,13 @@ describe.skipIf(process.platform !== "linux")("a repair that is killed", () => {
     for (let nth = 0; nth < kills; nth += 1) {
       const killAt = 1 + Math.floor((nth + random()) * stride);
       await restore();
-      await repairInChild(root, findings, { killAt, exchange });
+      await repairInChild({ root, blobs, findings, killAt, exchange });
       const where = `killed before step ${killAt} of ${whole.calls}`;
       let left = await check(store);
       const after = await readableImages(store, left);
       expect(after, where).toEqual(expect.arrayContaining(before));
+      const files = readableFiles(root);
+      expect(files, where).toEqual(expect.arrayContaining(filesBefore));
       for (let round = 1; round <= 2 && left.some(isDamage); round += 1) {
         const { supplier } = supplierOf(IMAGES.map(([, image]) => image));
         await repairStore(

@@ -39,9 +39,11 @@ export function powerCuts(
   for (let end = settled; end <= changes.length; end += 1) {
     const done = changes.slice(0, end);
     for (let kept = settled; kept <= end; kept += 1) {
+      if (kept > settled && isSettled(changes[kept - 1]!, end)) continue;
       const tree: Node = new Map();
       for (const [at, { operation, durableFrom }] of done.entries()) {
-        if (durableFrom < end || (operation.op !== "write" && at < kept)) {
+        const isThere = operation.op !== "write" && at < kept;
+        if (durableFrom < end || isThere) {
           apply(tree, above, operation);
         }
       }
@@ -56,6 +58,11 @@ export function powerCuts(
     }
   }
   return [...cuts.values()];
+}
+
+/** Whether a change is there, or not, however much is kept of what was not flushed. */
+function isSettled({ operation, durableFrom }: Change, end: number): boolean {
+  return durableFrom < end || operation.op === "write";
 }
 
 function isFlush({ op }: Operation): boolean {

@@ -4,14 +4,16 @@
  * another layer with the same tar, or fetched.
  */
 import type { ChainId } from "../digest.js";
-import { isTpullError, TpullError, throwIfAborted } from "../errors.js";
+import { isTpullError, throwIfAborted } from "../errors.js";
 import { chainsOfDiff, readLayer } from "../layers.js";
+import type { StoredLayer } from "../ingest/tar-split-source.js";
 import type { Layout } from "../layout.js";
 import { LAYER_POLL_MS, pause } from "../lock.js";
 import type { Session } from "../session.js";
 import type { Staged, Stager } from "../stage.js";
 import { type StagedClaim, tryClaim } from "../staging.js";
 import type { BlobPlaces } from "./blob-places.js";
+import { cannotFetch } from "./cannot-fetch.js";
 import type { KnownLayer } from "./known-layers.js";
 import type { LayerPlace } from "./overlay-map.js";
 import type { BlobPlace, RepairOptions } from "./repair-types.js";
@@ -101,6 +103,28 @@ async function takeStaged(claim: StagedClaim): Promise<Brought | undefined> {
   return { claim, staged, action: "restored", from, bytes: 0 };
 }
 
+/** What a layer's content is put together from where nothing else is needed. */
+export const OWN_FILES = "its own files";
+
+/**
+ * A layer's own record with its files. Where it has none, with what has no files
+ * of layers: a record of directories and links alone says all that there is.
+ */
+export function ownSource(
+  layout: Layout,
+  chainId: ChainId,
+  place: LayerPlace | undefined,
+): StoredLayer {
+  const cacheId = place?.isThere === true ? place.cacheId : undefined;
+  return {
+    diffDirectory:
+      cacheId === undefined
+        ? layout.overlay
+        : layout.cacheFile(cacheId, "diff"),
+    tarSplitPath: layout.layerFile(chainId, "tarSplit"),
+  };
+}
+
 /** From the layer's own files, then from other layers of the same tar. */
 async function copied(
   { layout, stager, signal, doubtful }: Bringing,
@@ -109,27 +133,23 @@ async function copied(
   place: LayerPlace | undefined,
 ): Promise<Brought | undefined> {
   const { chainId, diffId, parent } = layer;
-  const sources: { from: string; chainId: ChainId; cacheId: string }[] = [];
-  if (place?.cacheId !== undefined && place.isThere) {
-    const { cacheId } = place;
-    sources.push({ from: "its own files", chainId, cacheId });
-  }
+  const own = ownSource(layout, chainId, place);
+  const sources = [{ stored: own, from: OWN_FILES }];
   for (const twin of chainsOfDiff(layout, diffId)) {
     const record = readLayer(layout, twin);
     if (twin === chainId || doubtful.has(twin) || !record) continue;
     const from = `the layer ${twin.slice(7, 19)}, which has the same content`;
-    sources.push({ from, chainId: twin, cacheId: record.cacheId });
+    const stored = {
+      diffDirectory: layout.cacheFile(record.cacheId, "diff"),
+      tarSplitPath: layout.layerFile(twin, "tarSplit"),
+    };
+    sources.push({ stored, from });
   }
-  for (const source of sources) {
+  for (const { stored, from } of sources) {
     await claim.prepare();
     try {
-      const stored = {
-        diffDirectory: layout.cacheFile(source.cacheId as never, "diff"),
-        tarSplitPath: layout.layerFile(source.chainId, "tarSplit"),
-      };
       const expected = { diffId, parent };
       const staged = await stager.copy(claim, stored, expected, { signal });
-      const { from } = source;
       return { claim, staged, action: "restored", from, bytes: 0 };
     } catch (error) {
       // Whatever is wrong with it, the next one may do.
@@ -176,7 +196,7 @@ async function fetched(
   }
   const second = await attempt(asked);
   if (second !== undefined) return second;
-  throw failure ?? unknownOrigin();
+  throw failure ?? cannotFetch([]);
 }
 
 async function fetchOne(
@@ -213,26 +233,4 @@ async function fetchOne(
       if (!(await blob.distrust?.(error))) throw error;
     }
   }
-}
-
-/** `FETCH_NEEDED`: the content is lost here, and nobody was to fetch it; `ORIGIN_UNKNOWN` where nobody could. */
-export function cannotFetch(places: readonly BlobPlace[]): TpullError {
-  if (places.length === 0) return unknownOrigin();
-  const names = places.map(
-    ({ repository, digest }) => `${repository}@${digest}`,
-  );
-  return new TpullError(
-    "FETCH_NEEDED",
-    `its content is lost and would have to be fetched from ${names[0]}`,
-    { details: { sources: names } },
-  );
-}
-
-/** `ORIGIN_UNKNOWN`: nothing in the root tells where the layer came from. */
-function unknownOrigin(): TpullError {
-  return new TpullError(
-    "ORIGIN_UNKNOWN",
-    "its content is lost, and nothing in the root tells where it came from",
-    { hint: "Pull an image again that has this layer, or remove the images." },
-  );
 }

@@ -126,17 +126,16 @@ export class KnownLayers {
 
   /** Layers that no image names: what their files say, if that gives their chain ID. */
   #readEntries(): void {
-    const unknown = listLayers(this.#layout).filter(
-      (chainId) => !this.#layers.has(chainId),
-    );
+    const all = listLayers(this.#layout);
+    const unknown = all.filter((chainId) => !this.#layers.has(chainId));
     let diffIds: Set<DiffId> | undefined;
     for (const chainId of unknown) {
       const diff = this.#digestIn(chainId, "diff") as DiffId | undefined;
       const parent = this.#digestIn(chainId, "parent") as ChainId | undefined;
       if (diff !== undefined) {
-        const below = [parent, undefined, ...listLayers(this.#layout)].find(
-          (candidate) => chainIdOf(candidate, diff) === chainId,
-        );
+        const isBelow = (candidate: ChainId | undefined): boolean =>
+          chainIdOf(candidate, diff) === chainId;
+        const below = [parent, undefined].find(isBelow) ?? all.find(isBelow);
         if (below !== undefined || (diff as string) === chainId) {
           this.#add({ chainId, diffId: diff, parent: below });
         }

@@ -11,8 +11,10 @@ import {
   type Bringing,
   bringLayer,
   type Brought,
-  cannotFetch,
+  OWN_FILES,
+  ownSource,
 } from "./bring-layer.js";
+import { cannotFetch } from "./cannot-fetch.js";
 import type { KnownLayer, KnownLayers } from "./known-layers.js";
 import type { OverlayMap } from "./overlay-map.js";
 import { OF_CONTENT, OF_RECORD } from "./kinds.js";
@@ -174,21 +176,18 @@ export async function foretellContent(
   const doubtful = new Set(layers.map(({ chainId }) => chainId));
   for (const layer of layers) {
     const { chainId, diffId } = layer;
-    const { cacheId, isThere } = map.placeOf(chainId)!;
+    const place = map.placeOf(chainId)!;
+    const { cacheId } = place;
     const path =
       cacheId === undefined ? layout.layer(chainId) : layout.cache(cacheId);
     const step = { path, id: chainId };
     const restored = (from: string): Promise<void> =>
       steps.take({ ...step, action: "restored", note: from }, () => undefined);
     await steps.part("look at a layer", findingsOf(layer), async () => {
-      const isOwn =
-        cacheId !== undefined &&
-        isThere &&
-        (await isProvedBy(diffId, {
-          diffDirectory: layout.cacheFile(cacheId, "diff"),
-          tarSplitPath: layout.layerFile(chainId, "tarSplit"),
-        }));
-      if (isOwn) return await restored("from its own files");
+      const own = ownSource(layout, chainId, place);
+      if (await isProvedBy(diffId, own)) {
+        return await restored(`from ${OWN_FILES}`);
+      }
       const twin = chainsOfDiff(layout, diffId).find(
         (one) => one !== chainId && !doubtful.has(one),
       );

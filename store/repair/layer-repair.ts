@@ -12,7 +12,8 @@ import { deriveEntry, deriveOverlay } from "./derive.js";
 import { type KnownLayer, KnownLayers } from "./known-layers.js";
 import { OF_ABSENCE, OF_CONTENT, OF_SMALL_FILES, OF_TREE } from "./kinds.js";
 import { foretellContent, repairContent } from "./layer-content.js";
-import { OverlayMap, type Proofs } from "./overlay-map.js";
+import { OverlayMap } from "./overlay-map.js";
+import type { Proofs } from "./ownership.js";
 import type { RepairOptions } from "./repair-types.js";
 import type { Steps } from "./steps.js";
 

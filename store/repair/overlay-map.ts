@@ -5,15 +5,13 @@
  * is kept, so that they need not change.
  */
 import type { CacheId, ChainId } from "../digest.js";
-import { isCacheId, listLayers, readCacheId } from "../layers.js";
 import type { Layout } from "../layout.js";
 import { isLinkOf, readLinkId } from "../place.js";
 import { newLinkId } from "../plan.js";
-import { readNames, readText } from "../read.js";
 import type { KnownLayer, KnownLayers } from "./known-layers.js";
 import { LinkVotes } from "./link-votes.js";
-import { hasFiles, isCalled, linksTo, targetOf } from "./overlay-links.js";
-import { isProvedBy } from "./proof.js";
+import { hasFiles, OverlayLinks } from "./overlay-links.js";
+import { type Proofs, readOwners } from "./ownership.js";
 
 /** Where a layer's files are, or are to be. */
 export interface LayerPlace {
@@ -25,48 +23,41 @@ export interface LayerPlace {
   readonly link: string;
 }
 
-/** Whether files have proved to be a layer's, by chain ID and cache-id. */
-export type Proofs = Map<string, boolean>;
-
 export class OverlayMap {
   readonly #layout: Layout;
   readonly #known: KnownLayers;
+  readonly #overlayLinks: OverlayLinks;
   readonly #places = new Map<ChainId, LayerPlace>();
-  /** What the entries say. */
-  readonly #cacheIds = new Map<ChainId, CacheId>();
-  readonly #claims = new Map<CacheId, ChainId[]>();
   /** Links that are settled. */
   readonly #links = new Set<string>();
-  readonly #proofs: Proofs;
 
-  private constructor(layout: Layout, known: KnownLayers, proofs: Proofs) {
+  private constructor(
+    layout: Layout,
+    known: KnownLayers,
+    overlayLinks: OverlayLinks,
+  ) {
     this.#layout = layout;
     this.#known = known;
-    this.#proofs = proofs;
+    this.#overlayLinks = overlayLinks;
   }
 
   /**
-   * Looks at all layers. Reads files' content only where two layers claim one
-   * directory, or a layer has lost its own.
-   * @param proofs what was found out so far, to be kept for the next look
+   * Looks at all layers.
+   * @param proofs see {@link readOwners}
    */
   static async read(
     layout: Layout,
     known: KnownLayers,
-    proofs: Proofs,
+    proofs: Proofs | undefined,
   ): Promise<OverlayMap> {
-    const map = new OverlayMap(layout, known, proofs);
-    map.#readClaims();
-    const owned = new Map<ChainId, CacheId | undefined>();
+    const links = new OverlayLinks(layout);
+    const map = new OverlayMap(layout, known, links);
+    const owners = await readOwners(layout, known, links, proofs);
+    const votes = new LinkVotes(layout, known, owners);
     const layers = known.bottomUp();
+    for (const layer of layers) map.#keepLink(layer, owners.get(layer.chainId));
     for (const layer of layers) {
-      owned.set(layer.chainId, await map.#settledCacheId(layer));
-    }
-    await map.#findLost(layers, owned);
-    const votes = new LinkVotes(layout, known, owned);
-    for (const layer of layers) map.#keepLink(layer, owned.get(layer.chainId));
-    for (const layer of layers) {
-      map.#settle(layer, owned.get(layer.chainId), votes);
+      map.#settle(layer, owners.get(layer.chainId), votes);
     }
     return map;
   }
@@ -92,101 +83,6 @@ export class OverlayMap {
     return links.join(":");
   }
 
-  #readClaims(): void {
-    for (const chainId of listLayers(this.#layout)) {
-      const cacheId = readCacheId(this.#layout.layer(chainId));
-      if (cacheId === undefined) continue;
-      this.#cacheIds.set(chainId, cacheId);
-      const others = this.#claims.get(cacheId) ?? [];
-      this.#claims.set(cacheId, [...others, chainId]);
-    }
-  }
-
-  /** The directory that a layer's entry names, unless another one has a better right to it. */
-  async #settledCacheId(layer: KnownLayer): Promise<CacheId | undefined> {
-    const cacheId = this.#cacheIds.get(layer.chainId);
-    if (cacheId === undefined) return undefined;
-    const claims = this.#claims.get(cacheId) ?? [];
-    if (claims.length === 1) return cacheId;
-    if (await this.#proves(layer, cacheId)) return cacheId;
-    for (const other of claims) {
-      const rival = this.#known.get(other);
-      if (rival === undefined || rival === layer) continue;
-      if (await this.#proves(rival, cacheId)) return undefined;
-    }
-    // Nobody's files are whole: one that it looks like keeps it.
-    const isBase =
-      readText(this.#layout.cacheFile(cacheId, "lower")) === undefined;
-    const owner = claims.find((claim) => {
-      const rival = this.#known.get(claim);
-      return rival !== undefined && (rival.parent === undefined) === isBase;
-    });
-    return owner === layer.chainId ? cacheId : undefined;
-  }
-
-  async #proves(layer: KnownLayer, cacheId: CacheId): Promise<boolean> {
-    const { chainId, diffId } = layer;
-    const key = `${chainId} ${cacheId}`;
-    const before = this.#proofs.get(key);
-    if (before !== undefined) return before;
-    const proved = await isProvedBy(diffId, {
-      diffDirectory: this.#layout.cacheFile(cacheId, "diff"),
-      tarSplitPath: this.#layout.layerFile(chainId, "tarSplit"),
-    });
-    this.#proofs.set(key, proved);
-    return proved;
-  }
-
-  /** Gives layers that have lost their directory one that nobody claims and that proves to be theirs. */
-  async #findLost(
-    layers: readonly KnownLayer[],
-    owned: Map<ChainId, CacheId | undefined>,
-  ): Promise<void> {
-    const lost = layers.filter(({ chainId }) => {
-      const cacheId = owned.get(chainId);
-      return cacheId === undefined || !hasFiles(this.#layout, cacheId);
-    });
-    if (lost.length === 0) return;
-    const free = new Set(this.unclaimed(owned));
-    for (const layer of lost) {
-      for (const cacheId of free) {
-        if (!(await this.#proves(layer, cacheId))) continue;
-        owned.set(layer.chainId, cacheId);
-        free.delete(cacheId);
-        break;
-      }
-    }
-    // What those above know of its link tells the directory of a layer without proof.
-    const votes = new LinkVotes(this.#layout, this.#known, owned);
-    for (const { chainId } of lost) {
-      const now = owned.get(chainId);
-      if (now !== undefined && hasFiles(this.#layout, now)) continue;
-      const cacheId = [...free].find((candidate) =>
-        votes
-          .linksOf(chainId)
-          .some((link) => isCalled(this.#layout, candidate, link)),
-      );
-      if (cacheId === undefined) continue;
-      owned.set(chainId, cacheId);
-      free.delete(cacheId);
-    }
-  }
-
-  /** Directories of layers in `overlay2` that no layer and no container has. */
-  unclaimed(owned: ReadonlyMap<ChainId, CacheId | undefined>): CacheId[] {
-    const taken = new Set<string | undefined>(owned.values());
-    for (const { mountId, initId } of this.#known.containers) {
-      taken.add(mountId).add(initId);
-    }
-    // Entries that nothing is known of keep theirs.
-    for (const [chainId, cacheId] of this.#cacheIds) {
-      if (!owned.has(chainId)) taken.add(cacheId);
-    }
-    return readNames(this.#layout.overlay)
-      .filter(isCacheId)
-      .filter((name) => !taken.has(name) && hasFiles(this.#layout, name));
-  }
-
   /** A link that is right stays. */
   #keepLink({ chainId }: KnownLayer, cacheId: CacheId | undefined): void {
     if (cacheId === undefined) return;
@@ -208,7 +104,7 @@ export class OverlayMap {
     if (cacheId !== undefined) {
       const written = readLinkId(this.#layout.cache(cacheId));
       if (written !== undefined) candidates.push(written);
-      candidates.push(...linksTo(this.#layout, cacheId));
+      candidates.push(...this.#overlayLinks.linksTo(cacheId));
     }
     const link =
       candidates.find((one) => this.#isFree(one, cacheId)) ?? newLinkId();
@@ -219,7 +115,7 @@ export class OverlayMap {
 
   #isFree(link: string, cacheId: CacheId | undefined): boolean {
     if (this.#links.has(link)) return false;
-    const target = targetOf(this.#layout, link);
+    const target = this.#overlayLinks.targetOf(link);
     if (target === undefined || target === cacheId) return true;
     // It leads elsewhere: free unless something there calls itself by it.
     return readLinkId(this.#layout.cache(target)) !== link;

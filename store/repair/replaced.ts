@@ -28,7 +28,7 @@ export async function settleReplaced(
 ): Promise<CacheId[]> {
   if (replaced.length === 0) return [];
   const known = new KnownLayers(layout);
-  const map = await OverlayMap.read(layout, known, new Map());
+  const map = await OverlayMap.read(layout, known, undefined);
   const steps = new Steps(layout, false, undefined);
   const tie = async ({ chainId }: KnownLayer): Promise<void> => {
     for (const child of known.childrenOf(chainId)) {

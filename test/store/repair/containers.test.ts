@@ -146,6 +146,19 @@ describe.skipIf(process.platform !== "linux")("a container", () => {
     expect(scene.cacheId(1)).toBe(cacheId);
   });
 
+  it.each([MOUNT, INIT])(
+    "keeps its directory %s when a layer's entry names it",
+    async (name) => {
+      const scene = await withContainer();
+      const before = containers(scene);
+      const cacheId = scene.cacheId(2);
+      writeFileSync(scene.entry(2, "cache-id"), name);
+      expect((await mend(scene.root)).left).toEqual([]);
+      expect(scene.cacheId(2)).toBe(cacheId);
+      expect(containers(scene)).toEqual(before);
+    },
+  );
+
   it("gets back what it is mounted with, and keeps its files", async () => {
     const scene = await withContainer();
     const before = containers(scene);

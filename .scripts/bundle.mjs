@@ -5,8 +5,8 @@
 // (store/ingest/pool.ts names it relative to itself), as must the other two
 // workers beside the chunks that start them. koffi finds its native
 // part beside its own files and stays outside.
-import { chmodSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { rolldown } from "rolldown";
 
 const built = (path) => join(import.meta.dirname, "../dist", path);
@@ -66,6 +66,46 @@ const nameChunks = {
   },
 };
 
+// src/ imports from the store's public list, which leads to all of the store,
+// what repairs and checks it included. Bound to the files themselves, a pull
+// takes in only what it uses: half as many.
+const PUBLIC = built("store/index.js");
+const publicNames = new Map();
+for (const [, names, file] of readFileSync(PUBLIC, "utf8").matchAll(
+  /^export \{([^}]*)\} from "(.*?)";/gm,
+)) {
+  for (const [own, as] of namesIn(names)) publicNames.set(as, [own, file]);
+}
+
+function namesIn(list) {
+  return list
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
+    .map((name) => name.split(" as "))
+    .map(([own, as = own]) => [own, as]);
+}
+
+const bindPublicNames = {
+  name: "bind-public-names",
+  transform(code, id) {
+    if (id === PUBLIC || !id.startsWith(built(""))) return null;
+    return code.replace(
+      /^(import|export) \{([^}]*)\} from "((?:\.\.?\/)+(?:store\/)?index\.js)";/gm,
+      (whole, word, names, from) => {
+        if (join(dirname(id), from) !== PUBLIC) return whole;
+        return namesIn(names)
+          .map(([name, as]) => {
+            const [own, file] = publicNames.get(name);
+            const path = join(dirname(PUBLIC), file);
+            return `${word} { ${own} as ${as} } from ${JSON.stringify(path)};`;
+          })
+          .join(" ");
+      },
+    );
+  },
+};
+
 const bundle = await rolldown({
   input,
   platform: "node",
@@ -74,7 +114,7 @@ const bundle = await rolldown({
   // Imports on demand of what every pull has are in its chunk anyway.
   checks: { ineffectiveDynamicImport: false },
   preserveEntrySignatures: false,
-  plugins: [nameChunks],
+  plugins: [bindPublicNames, nameChunks],
 });
 await bundle.write({
   dir: "dist/cli",

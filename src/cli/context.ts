@@ -1,5 +1,6 @@
 /** The process as the command line sees it; tests pass their own. */
 import { homedir } from "node:os";
+import type { Request } from "./args.js";
 import type { CliStream } from "./output.js";
 import type { CliInput } from "./prompt.js";
 import type { Environment, User } from "./settings.js";
@@ -30,6 +31,8 @@ export interface CliContext {
   loadDemo(): Promise<DemoModule>;
   loadAnswer: LoadAnswer;
   loadLogin(): Promise<LoginModule>;
+  /** Begins what takes long before the command itself is loaded; only a process of its own does it. */
+  headStart?(request: Request, context: CliContext): void;
 }
 
 export function processContext(): CliContext {

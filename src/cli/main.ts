@@ -51,6 +51,7 @@ async function dispatch(
     case "pull":
     case "load":
     case "demo": {
+      context.headStart?.(request, context);
       const { runCommand } = await import("./run-command.js");
       return runCommand(request, context);
     }

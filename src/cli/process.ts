@@ -1,4 +1,6 @@
 /** The command line as a process: arguments in, exit status out. */
+import { endThreadsAhead } from "../../store/ingest/threads.js";
+import { headStart } from "./head-start.js";
 import { main } from "./main.js";
 
 /**
@@ -7,7 +9,8 @@ import { main } from "./main.js";
  * in the background, a tenth of a second after a short command.
  */
 export async function runProcess(argv: readonly string[]): Promise<never> {
-  const status = await main([...argv]);
+  const status = await main([...argv], { headStart });
+  await endThreadsAhead();
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   process.exit(status);
 }

@@ -61,6 +61,8 @@ export class ConnectionPools {
     this.#options = options;
     const { proxy } = options.network;
     this.#rules = new ProxyRules(proxy ?? proxyFromEnvironment(process.env));
+    // Something will be asked: undici loads while hosts are looked up and probed.
+    void loadAgent().catch(() => undefined);
   }
 
   /**

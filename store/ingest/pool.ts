@@ -3,7 +3,7 @@
  * them and are kept for the next; how many layers run at once is the caller's
  * decision.
  */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { TpullError, abortedError } from "../errors.js";
 import type {
   CheckedLayer,
@@ -26,13 +26,11 @@ import {
 } from "./ring.js";
 import type { RebuildOrder, Rebuilt } from "./rebuild.js";
 import type { StoredLayer } from "./tar-split-source.js";
+import { takeThread, WORKER_HEAP_MB } from "./threads.js";
 import type { Unpacked, UnpackTarget } from "./unpack.js";
 
 const BLOB_RING_BYTES = 1024 * 1024;
 const TAR_RING_BYTES = 4 * 1024 * 1024;
-/** A worker's own heap is small and constant; a lower limit keeps the collector honest. */
-const WORKER_LIMITS = { maxYoungGenerationSizeMb: 4 };
-const WORKER_HEAP_MB = 512;
 
 export interface IngestOptions {
   readonly target: UnpackTarget;
@@ -69,9 +67,7 @@ class Lane {
     | undefined;
 
   constructor(heapMb: number) {
-    this.#worker = new Worker(new URL("./worker.js", import.meta.url), {
-      resourceLimits: { ...WORKER_LIMITS, maxOldGenerationSizeMb: heapMb },
-    });
+    this.#worker = takeThread(heapMb);
     this.#worker.on("message", (answer: Answer) => {
       this.#worker.unref();
       this.#settle?.resolve(answer);

@@ -1,8 +1,11 @@
 import { isInnerHost, isLoopbackHost } from "#src/registry/addresses.js";
+import { speaksTls } from "#src/registry/scheme.js";
 import { createServer } from "node:net";
 import type { AddressInfo, Server } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startFaultRegistry } from "../helpers/fault-registry.js";
+import { TEST_CERTIFICATE, TEST_KEY } from "../helpers/test-certificate.js";
 import { connect, lookup, repo, serve } from "./client.js";
 
 /** A port where every connection meets `greet`. */
@@ -34,6 +37,28 @@ describe("which scheme a registry is talked to in", () => {
     await client.manifest(at(`localhost:${registry.port}`), "1.0");
     expect(registry.requests).toHaveLength(2);
   });
+
+  test.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "a server that knows nothing but %s, and wants to know its client",
+    async (version) => {
+      const server = createTlsServer({
+        key: TEST_KEY,
+        cert: TEST_CERTIFICATE,
+        minVersion: version,
+        maxVersion: version,
+        requestCert: true,
+        rejectUnauthorized: true,
+      });
+      server.on("tlsClientError", () => undefined);
+      await new Promise<void>((resolve) => {
+        server.listen(0, "127.0.0.1", resolve);
+      });
+      onTestFinished(() => void server.close());
+      const { port } = server.address() as AddressInfo;
+      const base = new URL(`https://127.0.0.1:${port}`);
+      expect(await speaksTls(base, 5_000)).toBe(true);
+    },
+  );
 
   test("is found out once, even for many requests at once", async () => {
     let connections = 0;

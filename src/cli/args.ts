@@ -29,7 +29,13 @@ import {
 
 /** What the user asks for. `images` are the operands, also where they are repositories. */
 export type Request =
-  | { command: "pull"; images: string[]; flags: Flags }
+  | {
+      command: "pull";
+      images: string[];
+      flags: Flags;
+      /** The command that the first image would be, but for a slip of the pen. */
+      near?: string;
+    }
   | { command: QueryCommand; images: string[]; flags: Flags }
   | { command: LocalCommand; images: string[]; flags: Flags }
   | { command: "load"; flags: Flags }
@@ -291,7 +297,7 @@ function buildRequest(
     case "tags":
     case "bundle":
     case undefined:
-      return workRequest(command ?? "pull", words, flags);
+      return withNear(command, workRequest(command ?? "pull", words, flags));
     default:
       return localRequest(command, words, flags);
   }
@@ -303,6 +309,11 @@ function localRequest(
   flags: Flags,
 ): Request {
   refuseTogether(flags);
+  for (const name of ["yes", "dry-run"] as const) {
+    if (command === "verify" && flags[name] && !flags.repair) {
+      throw usageError(`--${name} goes with --repair`);
+    }
+  }
   if ((flags["tls-cert"] === undefined) !== (flags["tls-key"] === undefined)) {
     throw usageError("--tls-cert and --tls-key go together");
   }
@@ -326,6 +337,15 @@ function oneShell(words: readonly string[]): Shell {
   if (known !== undefined) return known;
   const what = shell === "" ? "" : `, not ${shown(shell)}`;
   throw usageError(`the shell is one of ${SHELLS.join(", ")}${what}`);
+}
+
+/** A first word that is nearly a command is an image all the same; it is said when there is none. */
+function withNear(command: CommandName | undefined, request: Request): Request {
+  if (command !== undefined || request.command !== "pull") return request;
+  const [first = ""] = request.images;
+  if (!/^[a-z]+$/.test(first)) return request;
+  const near = nearest(first, Object.keys(COMMANDS));
+  return near === undefined ? request : { ...request, near };
 }
 
 function workRequest(

@@ -1,5 +1,5 @@
 /** The commands that pull: options to settings, events to a renderer, outcome to an exit status. */
-import type { OnEvent } from "../events.js";
+import type { FailedPull, OnEvent } from "../events.js";
 import { TpullError } from "../../store/errors.js";
 import { USAGE, type Request } from "./args.js";
 import type { CliContext } from "./context.js";
@@ -135,8 +135,8 @@ async function tellKept(flags: Flags, run: Run): Promise<void> {
 }
 
 async function pull(
-  { images, flags }: Extract<Request, { command: "pull" }>,
-  { context, stop, onEvent }: Run,
+  { images, flags, near }: Extract<Request, { command: "pull" }>,
+  { context, output, stop, onEvent }: Run,
 ): Promise<number> {
   const root = resolveRoot(flags.root, context.env, context.user());
   const { pullAll } = await context.loadPull();
@@ -149,7 +149,24 @@ async function pull(
     signal: stop.signal,
     onEvent,
   });
+  if (near !== undefined && isNoImage(failures, images[0])) {
+    output.err(`tpull: did you mean the command 'tpull ${near}'?\n`);
+  }
   return failures.length === 0 ? 0 : 1;
+}
+
+/** Whether a registry has answered that there is no image of that name. */
+function isNoImage(
+  failures: readonly FailedPull[],
+  image: string | undefined,
+): boolean {
+  return failures.some(
+    ({ reference, error }) =>
+      reference === image &&
+      ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "DENIED", "UNAUTHORIZED"].includes(
+        error.code,
+      ),
+  );
 }
 
 async function load(

@@ -372,3 +372,46 @@ function jsonLines(text: string): Record<string, unknown>[] {
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
+
+describe("a first word that is nearly a command", () => {
+  const without =
+    (code: string): PullAll =>
+    async (references) => ({
+      results: [],
+      failures: references.map((reference) => ({
+        reference,
+        error: { code, message: "no" },
+      })),
+    });
+
+  test.each([
+    ["verfy", "MANIFEST_UNKNOWN", "verify"],
+    ["imges", "DENIED", "images"],
+  ])("%s, and there is no such image", async (word, code, command) => {
+    const { context, stderr } = fakes({ pullAll: without(code) });
+    expect(await main([word], context)).toBe(1);
+    expect(stderr.text).toContain(
+      `did you mean the command 'tpull ${command}'?`,
+    );
+  });
+
+  test.each([
+    [["verfy"], "CONNECTION_FAILED"],
+    [["pull", "verfy"], "MANIFEST_UNKNOWN"],
+    [["verfy:1"], "MANIFEST_UNKNOWN"],
+    [["postgres"], "MANIFEST_UNKNOWN"],
+  ])("%s may be meant as an image (%s)", async (words, code) => {
+    const { context, stderr } = fakes({ pullAll: without(code) });
+    expect(await main(words, context)).toBe(1);
+    expect(stderr.text).not.toContain("did you mean");
+  });
+});
+
+test.each(["--yes", "--dry-run"])(
+  "verify %s goes with --repair",
+  async (option) => {
+    const { context, stderr } = fakes();
+    expect(await main(["verify", option], context)).toBe(2);
+    expect(stderr.text).toContain(`${option} goes with --repair`);
+  },
+);

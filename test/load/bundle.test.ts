@@ -9,7 +9,7 @@ import {
   truncate,
   writeFile,
 } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import {
@@ -58,6 +58,16 @@ async function filesIn(folder: string): Promise<Map<string, Buffer>> {
     if ((await stat(path)).isFile()) files.set(name, await readFile(path));
   }
   return files;
+}
+
+/** How many bytes the files of a folder hold, while others write and rename them. */
+async function bytesIn(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(folder, { recursive: true })) {
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    if (found?.isFile() === true) bytes += found.size;
+  }
+  return bytes;
 }
 
 describe("a bundle", () => {
@@ -386,6 +396,47 @@ describe("a bundle that fails", () => {
     expect(await readdir(folder)).toEqual(["b.tar"]);
     expect(await checkArchive(file)).toMatchObject({ images: 1, findings: [] });
   });
+
+  it.each([
+    ["a file", "b.tar", 1],
+    ["a directory", "dir/", 2],
+  ])(
+    "as %s killed at any byte leaves nothing half under its name",
+    async (_form, name, seed) => {
+      const layers = [1, 2, 3].map((layer) => bigLayer(4_000_000, layer));
+      const registry = await serve();
+      const x = publish(registry, "x:1", imageOf(layers));
+      const folder = await temporaryFolder();
+      const place = join(folder, name);
+      const args = ["bundle", "--plain-http", registry.host, "-o", place, x];
+      const whole = name.endsWith("/") ? join(place, "index.json") : place;
+      const total = layers.reduce((sum, { size }) => sum + size, 0);
+      let state = seed;
+      for (let round = 0; round < 4; round++) {
+        state = (state * 48271) % 2147483647;
+        const until = state % total;
+        const child = spawnTpull(args);
+        const ended = once(child, "exit");
+        while (child.exitCode === null && (await bytesIn(folder)) < until) {
+          await delay(1);
+        }
+        child.kill("SIGKILL");
+        await ended;
+        if ((await namesIn(dirname(whole))).includes(basename(whole))) {
+          expect((await checkArchive(place)).findings).toEqual([]);
+        }
+      }
+      await tpullOk(args);
+      expect(await checkArchive(place)).toMatchObject({
+        images: 1,
+        findings: [],
+      });
+      expect(await readdir(folder)).toEqual([name.replace("/", "")]);
+      if (name.endsWith("/")) {
+        expect(await readdir(place)).not.toContain(".tpull-parts");
+      }
+    },
+  );
 
   it("half way through a blob asks for the rest of it", async () => {
     const layer = bigLayer(1_000_000, 7);

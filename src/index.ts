@@ -73,8 +73,13 @@ export type {
   BundleResult,
 } from "./bundle/types.js";
 export { checkChecksums, writeChecksums } from "./bundle/checksums.js";
-export { parseImageList } from "./bundle/image-list.js";
-export type { ListedImage } from "./bundle/image-list.js";
+export { parseImageList, readImageLists } from "./lists/index.js";
+export type {
+  ImageList,
+  ListedImage,
+  ReadListsOptions,
+  SkippedEntry,
+} from "./lists/index.js";
 export { checkArchive } from "./archive/check.js";
 export type { ArchiveCheck, ArchiveFinding } from "./archive/check.js";
 export { repair } from "./repair/repair.js";

@@ -36,7 +36,7 @@ import { RunSession } from "../run-session.js";
 import { BlobFolder, writeDocument } from "./blob-folder.js";
 import { type BundledImage, bundleDocuments } from "./documents.js";
 import { readHave } from "./have.js";
-import type { ListedImage } from "./image-list.js";
+import type { ListedImage } from "../lists/index.js";
 import { pack } from "./pack.js";
 import { type Place, olderBundle, placeOf } from "./place.js";
 import type {

@@ -21,7 +21,8 @@ export type LocalCommand =
   | "verify"
   | "serve"
   | "save"
-  | "inventory";
+  | "inventory"
+  | "images-of";
 
 export type CommandName =
   | WorkCommand
@@ -354,6 +355,22 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     summary: "list the layers of a data root, for bundles without them",
     usage: ["tpull inventory [options]"],
     examples: [["tpull inventory >there.json", "where images are to go"]],
+  },
+  "images-of": {
+    group: "elsewhere",
+    summary: "list the images that a file names, as --file takes them",
+    usage: ["tpull images-of [options] FILE..."],
+    operands: { noun: "file", least: 1, most: MANY, offers: "files" },
+    arguments: [
+      [
+        "FILE",
+        "one reference a line, a compose file, Kubernetes objects or a Dockerfile; - is standard input",
+      ],
+    ],
+    examples: [
+      ["tpull images-of compose.yaml --profile debug", "of services"],
+      ["helm template ./chart | tpull images-of -", "of a chart"],
+    ],
   },
   completion: {
     group: "tpull",

@@ -75,7 +75,8 @@ export interface Flags {
   input?: string;
   compress?: Compression;
   retag?: true;
-  file?: string;
+  file?: readonly string[];
+  profile?: readonly string[];
   checksum?: true;
   have?: readonly string[];
   base?: readonly string[];
@@ -397,8 +398,15 @@ export const OPTIONS: {
   file: {
     shortAt: { bundle: "f" },
     metavar: "LIST",
-    help: "take the images of this file, too: one a line, perhaps with a platform behind it, # for comments",
+    help: "take the images of this file, too: one a line, or a compose file, Kubernetes objects, a Dockerfile; - is standard input",
+    repeatable: true,
     commands: ["bundle"],
+  },
+  profile: {
+    metavar: "NAME",
+    help: "of a compose file: take the services of this profile, too; * for every one",
+    repeatable: true,
+    commands: ["bundle", "images-of"],
   },
   have: {
     metavar: "FILE",
@@ -456,10 +464,12 @@ export const OPTIONS: {
       "serve",
       "load",
       "bundle",
+      "images-of",
     ],
     at: {
       serve: { help: "no line for each request" },
       bundle: { help: "print nothing but failures" },
+      "images-of": { help: "do not say what was left out" },
       load: { help: "print nothing but what was loaded" },
       images: { help: "print only the IDs" },
       history: { help: "print only the IDs" },
@@ -473,7 +483,15 @@ export const OPTIONS: {
   },
   json: {
     help: "print one JSON document",
-    commands: ["plan", "manifest", "resolve", "tags", "bundle", ...LOCAL],
+    commands: [
+      "plan",
+      "manifest",
+      "resolve",
+      "tags",
+      "bundle",
+      "images-of",
+      ...LOCAL,
+    ],
   },
   progress: {
     metavar: "MODE",

@@ -128,6 +128,8 @@ export async function loadAnswer(
       return (await import("./local/verify-archive.js")).answerVerifyArchive;
     case "bundle":
       return (await import("./answers/bundle.js")).answerBundle;
+    case "images-of":
+      return (await import("./answers/images-of.js")).answerImagesOf;
     case "inventory":
       return (await import("./local/inventory.js")).answerInventory;
     case "save":

@@ -48,6 +48,7 @@ Commands that carry images elsewhere:
   load        load images from an archive into a data root
   bundle      fetch images into an archive to be carried elsewhere
   inventory   list the layers of a data root, for bundles without them
+  images-of   list the images that a file names, as --file takes them
 
 Other commands:
   completion  print a completion script for a shell

@@ -517,9 +517,9 @@ describe("a list of images", () => {
         "# all\nnginx:1 # web\r\n\n  alpine linux/arm64\nx/y@sha256:00#1\n",
       ),
     ).toEqual([
-      { reference: "nginx:1" },
-      { reference: "alpine", platform: "linux/arm64" },
-      { reference: "x/y@sha256:00#1" },
+      { reference: "nginx:1", from: "line 2" },
+      { reference: "alpine", platform: "linux/arm64", from: "line 4" },
+      { reference: "x/y@sha256:00#1", from: "line 5" },
     ]);
     expect(() => parseImageList("a b c")).toThrow(/line 1/);
   });
@@ -529,7 +529,11 @@ describe("a list of images", () => {
     const x = publish(registry, "x:1", one());
     const z = publish(registry, "z:1", foreign());
     const folder = await temporaryFolder();
-    await writeFile(join(folder, "list"), `${x}\n${z} linux/s390x # far\n`);
+    await writeFile(join(folder, "list"), `${z} linux/s390x # far\n`);
+    await writeFile(
+      join(folder, "compose.yaml"),
+      JSON.stringify({ services: { x: { image: x }, own: { build: "." } } }),
+    );
     const said = await tpullOk([
       "bundle",
       "--plain-http",
@@ -538,6 +542,8 @@ describe("a list of images", () => {
       join(folder, "b.tar"),
       "-f",
       join(folder, "list"),
+      "-f",
+      join(folder, "compose.yaml"),
     ]);
     expect(said).toContain(`${x} (linux/amd64)`);
     expect(said).toContain(`${z} (linux/s390x)`);

@@ -1,11 +1,10 @@
 /** `tpull bundle` */
-import { readFile } from "node:fs/promises";
 import { TpullError } from "../../../store/index.js";
-import { printable } from "../../../store/reference/printable.js";
 import { bundleImages } from "../../bundle/bundle.js";
 import type { BundleResult } from "../../bundle/types.js";
 import { writeChecksums } from "../../bundle/checksums.js";
-import { type ListedImage, parseImageList } from "../../bundle/image-list.js";
+import { readImageLists } from "../../lists/index.js";
+import { tellSkipped } from "./images-of.js";
 import { USAGE } from "../args.js";
 import { formatBytes } from "../bars/units.js";
 import { errorText, isInterruption } from "../report-error.js";
@@ -17,12 +16,27 @@ export const answerBundle: Answer = async ({
   flags,
   query,
   output,
+  env,
+  stdin,
 }) => {
-  const { output: to, file, platform, concurrency, have, base } = flags;
+  const {
+    output: to,
+    file,
+    profile,
+    platform,
+    concurrency,
+    have,
+    base,
+  } = flags;
   if (to === undefined) {
     throw new TpullError(USAGE, "no place for the bundle: name it with -o");
   }
-  const listed = file === undefined ? [] : await readList(file);
+  const { images: listed, skipped } = await readImageLists(file ?? [], {
+    env,
+    ...(profile === undefined ? {} : { profiles: profile }),
+    ...(file?.includes("-") ? { stdin: stdin() } : {}),
+  });
+  if (!flags.quiet) tellSkipped(skipped, output);
   if (images.length + listed.length === 0) {
     throw new TpullError(USAGE, "no image is named");
   }
@@ -45,19 +59,6 @@ export const answerBundle: Answer = async ({
   }
   return result.failures.length > 0 ? 1 : 0;
 };
-
-async function readList(path: string): Promise<ListedImage[]> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    throw new TpullError(
-      "IMAGE_LIST_INVALID",
-      `${printable(path)} cannot be read: ${(error as Error).message}`,
-    );
-  }
-  return parseImageList(text);
-}
 
 /** A line for each image, and what they come to. */
 export function bundleText(

@@ -1,12 +1,5 @@
 /** A list of images in a text file. */
-import { TpullError } from "../../store/index.js";
-import { printable } from "../../store/reference/printable.js";
-
-export interface ListedImage {
-  readonly reference: string;
-  /** The platform that the line names. */
-  readonly platform?: string;
-}
+import { invalidList, type ListedImage } from "./listed.js";
 
 /**
  * One reference a line, perhaps with a platform behind it; what follows a `#`
@@ -22,13 +15,18 @@ export function parseImageList(text: string): ListedImage[] {
       .split(/\s+/);
     const [reference = "", platform, ...more] = words;
     if (reference === "") continue;
+    const from = `line ${at + 1}`;
     if (more.length > 0) {
-      throw new TpullError(
-        "IMAGE_LIST_INVALID",
-        `line ${at + 1} has more than a reference and a platform: ${printable(line)}`,
+      throw invalidList(
+        from,
+        `more than a reference and a platform: ${line.trim()}`,
       );
     }
-    images.push({ reference, ...(platform === undefined ? {} : { platform }) });
+    images.push({
+      reference,
+      ...(platform === undefined ? {} : { platform }),
+      from,
+    });
   }
   return images;
 }

@@ -1,0 +1,80 @@
+/** The images of Kubernetes objects: of whatever has containers, at any depth. */
+import { isMapping } from "./compose.js";
+import { type ImageList, invalidList } from "./listed.js";
+
+/** The fields of a PodSpec that hold containers. */
+const CONTAINERS = ["initContainers", "containers", "ephemeralContainers"];
+/** Far deeper than any object is. */
+const DEEPEST = 100;
+
+/**
+ * Takes the images of all containers in an object, a template of pods
+ * anywhere in it included, which custom resources have, too; and of image
+ * volumes. `List` objects are what is in them.
+ * @param document one YAML document
+ * @throws TpullError `IMAGE_LIST_INVALID`
+ */
+export function kubernetesImages(document: unknown): ImageList {
+  const list: ImageList = { images: [], skipped: [] };
+  if (isMapping(document)) walk(document, nameOf(document), list, 0);
+  return list;
+}
+
+function walk(
+  node: unknown,
+  owner: string,
+  list: ImageList,
+  depth: number,
+): void {
+  if (depth > DEEPEST) throw invalidList(owner, "is nested too deep");
+  if (Array.isArray(node)) {
+    for (const each of node) walk(each, owner, list, depth + 1);
+    return;
+  }
+  if (!isMapping(node)) return;
+  const isObject =
+    depth > 0 &&
+    typeof node["kind"] === "string" &&
+    isMapping(node["metadata"]);
+  const here = isObject ? nameOf(node) : owner;
+  for (const [field, value] of Object.entries(node)) {
+    if (CONTAINERS.includes(field) && Array.isArray(value)) {
+      for (const container of value) take(container, here, list);
+    } else if (field === "volumes" && Array.isArray(value)) {
+      for (const volume of value) takeVolume(volume, here, list);
+    }
+    walk(value, here, list, depth + 1);
+  }
+}
+
+function take(container: unknown, owner: string, list: ImageList): void {
+  if (!isMapping(container)) return;
+  const { name, image } = container;
+  const from = `${owner} container ${typeof name === "string" ? name : "without a name"}`;
+  if (image === undefined || image === null || image === "") {
+    list.skipped.push({ from, why: "has no image" });
+  } else if (typeof image !== "string") {
+    throw invalidList(from, "its image is no text");
+  } else list.images.push({ reference: image, from });
+}
+
+/** A volume whose content is an image (`volumes[].image.reference`). */
+function takeVolume(volume: unknown, owner: string, list: ImageList): void {
+  if (!isMapping(volume) || !isMapping(volume["image"])) return;
+  const reference = volume["image"]["reference"];
+  if (typeof reference !== "string" || reference === "") return;
+  const name = volume["name"];
+  list.images.push({
+    reference,
+    from: `${owner} volume ${typeof name === "string" ? name : ""}`.trim(),
+  });
+}
+
+function nameOf(object: Readonly<Record<string, unknown>>): string {
+  const kind = typeof object["kind"] === "string" ? object["kind"] : "object";
+  const metadata = object["metadata"];
+  const name = isMapping(metadata)
+    ? (metadata["name"] ?? metadata["generateName"])
+    : undefined;
+  return typeof name === "string" ? `${kind}/${name}` : kind;
+}

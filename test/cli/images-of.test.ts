@@ -1,0 +1,75 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { expect, onTestFinished, test } from "vitest";
+import { loadAnswer } from "#src/cli/run-answer.js";
+import { main } from "#src/cli/main.js";
+import type { CliInput } from "#src/cli/prompt.js";
+import { fakes } from "./fake-context.js";
+
+async function imagesOf(argv: string[], content: string) {
+  const folder = mkdtempSync(join(tmpdir(), "tpull-images-of-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "compose.yaml");
+  writeFileSync(file, content);
+  const made = fakes({
+    loadAnswer,
+    env: { TAG: "3" },
+    stdin: Readable.from([
+      "kind: Pod\nspec: {containers: [{image: redis}]}",
+    ]) as CliInput,
+  });
+  const words = argv.map((word) => (word === "FILE" ? file : word));
+  const status = await main(["images-of", ...words], made.context);
+  const { text } = made.stderr;
+  return { status, out: made.stdout.text, err: text.replaceAll(file, "FILE") };
+}
+
+const COMPOSE = `services:
+  a: { image: "app:\${TAG}", platform: linux/arm64 }
+  b: { build: . }
+  c: { image: tool, profiles: [tools] }
+`;
+
+test("a line for each image; what is left out on stderr", async () => {
+  expect(await imagesOf(["FILE", "-"], COMPOSE)).toEqual({
+    status: 0,
+    out: "app:3 linux/arm64\nredis\n",
+    err: `tpull: left out: FILE, service b: is built, not pulled
+tpull: left out: FILE, service c: belongs to tools, a profile that was not asked for
+`,
+  });
+});
+
+test("profiles, and silence", async () => {
+  const { out, err } = await imagesOf(
+    ["-q", "--profile", "tools", "FILE"],
+    COMPOSE,
+  );
+  expect({ out, err }).toEqual({ out: "app:3 linux/arm64\ntool\n", err: "" });
+});
+
+test("as a document", async () => {
+  const { out } = await imagesOf(["--json", "-"], COMPOSE);
+  expect(JSON.parse(out)).toEqual({
+    images: [
+      {
+        reference: "redis",
+        from: "standard input, Pod container without a name",
+      },
+    ],
+    skipped: [],
+  });
+});
+
+test("what cannot be read", async () => {
+  const { status, out, err } = await imagesOf(
+    ["FILE"],
+    "services: {a: {image: 1}}",
+  );
+  expect({ status, out }).toEqual({ status: 1, out: "" });
+  expect(err).toContain(
+    "FILE: service a, image: is no text (IMAGE_LIST_INVALID)",
+  );
+});

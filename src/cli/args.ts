@@ -356,7 +356,12 @@ function workRequest(
   refuseTogether(flags);
   const { least = 0, most = 0, noun = "" } = COMMANDS[command].operands ?? {};
   const operand = flags["all-tags"] ? "repository" : noun;
-  if (words.length < least) throw usageError(`no ${operand} is named`);
+  if (words.length < least && flags.file === undefined) {
+    throw usageError(`no ${operand} is named`);
+  }
+  if (flags["all-tags"] && flags.file !== undefined) {
+    throw usageError("--all-tags and --file exclude each other");
+  }
   if (words.includes("")) {
     throw usageError(
       `the name of ${operand === "image" ? "an" : "a"} ${operand} is empty`,

@@ -6,6 +6,7 @@
 import { isTpullError } from "../../store/errors.js";
 import { parseCommandLine, USAGE, type Request } from "./args.js";
 import type { CliContext } from "./context.js";
+import type { Flags } from "./options.js";
 
 /**
  * Runs one command line.
@@ -48,18 +49,36 @@ async function dispatch(
       const { runLogin } = await import("./login.js");
       return runLogin(request, context);
     }
-    case "pull":
+    case "pull": {
+      const whole = await listed(request, context);
+      context.headStart?.(whole, context);
+      const { runCommand } = await import("./run-command.js");
+      return runCommand(whole, context);
+    }
     case "load":
     case "demo": {
-      context.headStart?.(request, context);
       const { runCommand } = await import("./run-command.js");
       return runCommand(request, context);
+    }
+    case "plan": {
+      const { runAnswer } = await import("./run-answer.js");
+      return runAnswer(await listed(request, context), context);
     }
     default: {
       const { runAnswer } = await import("./run-answer.js");
       return runAnswer(request, context);
     }
   }
+}
+
+/** With the images of `--file`; who names none does not load what reads them. */
+async function listed<Given extends { images: string[]; flags: Flags }>(
+  request: Given,
+  context: CliContext,
+): Promise<Given> {
+  if (request.flags.file === undefined) return request;
+  const { withListed } = await import("./listed-images.js");
+  return withListed(request, context);
 }
 
 async function print(text: string, context: CliContext): Promise<number> {

@@ -396,17 +396,17 @@ export const OPTIONS: {
     },
   },
   file: {
-    shortAt: { bundle: "f" },
+    shortAt: { pull: "f", plan: "f", bundle: "f" },
     metavar: "LIST",
     help: "take the images of this file, too: one a line, or a compose file, Kubernetes objects, a Dockerfile; - is standard input",
     repeatable: true,
-    commands: ["bundle"],
+    commands: ["pull", "plan", "bundle"],
   },
   profile: {
     metavar: "NAME",
     help: "of a compose file: take the services of this profile, too; * for every one",
     repeatable: true,
-    commands: ["bundle", "images-of"],
+    commands: ["pull", "plan", "bundle", "images-of"],
   },
   have: {
     metavar: "FILE",

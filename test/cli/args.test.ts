@@ -287,7 +287,11 @@ describe("usage errors", () => {
     ],
     [["help", "systm"], '"systm" is not a command (did you mean system?)'],
     [["images", "-v"], 'unknown option "-v"'],
-    [["pull", "-f", "x"], 'unknown option "-f"'],
+    [["resolve", "-f", "x"], 'unknown option "-f"'],
+    [
+      ["--all-tags", "x", "-f", "y"],
+      "--all-tags and --file exclude each other",
+    ],
     [["inspect", "-a", "x"], "-a is not an option of 'tpull inspect'"],
     [["images", "--force"], "--force is not an option of 'tpull images'"],
     [

@@ -71,6 +71,11 @@ Options of tpull pull:
                            \${XDG_DATA_HOME:-~/.local/share}/tpull otherwise)
       --platform P[,P...]  os/arch[/variant] of the image to choose; several
                            with commas between, or all (default: this machine's)
+  -f, --file LIST          take the images of this file, too: one a line, or a
+                           compose file, Kubernetes objects, a Dockerfile; - is
+                           standard input (may be repeated)
+      --profile NAME       of a compose file: take the services of this profile,
+                           too; * for every one (may be repeated)
   -a, --all-tags           every tag of the repository
       --concurrency N      layers in flight at once, 1 to 64 (default: one more
                            than cores, 3 to 8)

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { loadAnswer } from "#src/cli/run-answer.js";
 import { main } from "#src/cli/main.js";
 import type { CliInput } from "#src/cli/prompt.js";
@@ -72,4 +72,49 @@ test("what cannot be read", async () => {
   expect(err).toContain(
     "FILE: service a, image: is no text (IMAGE_LIST_INVALID)",
   );
+});
+
+describe("tpull -f", () => {
+  /** What a pull was asked for by a list with this content. */
+  async function asked(content: string, ...argv: string[]) {
+    const folder = mkdtempSync(join(tmpdir(), "tpull-listed-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, "images.txt");
+    writeFileSync(file, content);
+    const calls: unknown[] = [];
+    const made = fakes({
+      pullAll: async (references, { platform } = {}) => {
+        calls.push([references, platform]);
+        return { results: [], failures: [] };
+      },
+    });
+    const status = await main(["-f", file, ...argv], made.context);
+    return { status, calls, err: made.stderr.text };
+  }
+
+  test.each([
+    ["a\nb:2\na\n", [], [["a", "b:2"], undefined]],
+    ["a\n", ["c", "a"], [["c", "a"], undefined]],
+    ["a linux/arm64\nb linux/arm64\n", [], [["a", "b"], "linux/arm64"]],
+    [
+      "a linux/arm64\nb\n",
+      ["--platform", "linux/386"],
+      [["a", "b"], "linux/386"],
+    ],
+  ])("%j with %j", async (content, argv, call) => {
+    expect(await asked(content, ...argv)).toMatchObject({
+      status: 0,
+      calls: [call],
+    });
+  });
+
+  test.each([
+    ["a linux/arm64\nb\n", [], /different platforms/],
+    ["a linux/arm64\n", ["b"], /different platforms/],
+    ["# none\n", [], /no image is named/],
+  ])("%j with %j is refused", async (content, argv, message) => {
+    const { status, calls, err } = await asked(content, ...argv);
+    expect({ status, calls }).toEqual({ status: 2, calls: [] });
+    expect(err).toMatch(message);
+  });
 });

@@ -60,7 +60,9 @@ describeWithPeers(
       it(
         "holds a sound root that a real dockerd runs from",
         async () => {
-          await withDisk(() => tpullOk(["-q", "--root", root(), name]).then());
+          await withDisk(async () => {
+            await tpullOk(["-q", "--root", root(), name]);
+          });
           // As on the other machine: nothing of the first mount is left.
           await withDisk(async () => {
             await tpullOk(["verify", "--root", root()]);

@@ -2,8 +2,8 @@
 // module it loads, a tenth of a second for a pull; joined, that is nearly gone.
 // The library (dist/src, dist/store) stays file by file, for the user's own
 // bundler. The workers must keep their names and lie beside the chunks that
-// start them, which name them relative to themselves. koffi finds its native
-// part beside its own files and stays outside.
+// start them, which name them relative to themselves. koffi finds its native part
+// beside its own files and stays outside.
 import { chmodSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { rolldown } from "rolldown";
@@ -18,8 +18,8 @@ const input = {
 
 // Left to itself the bundler cuts a chunk for each set of commands that share
 // code, some forty for a pull. So the chunks are named by who needs them: every
-// command, every pull. What is imported on
-// demand, and not by each pull, stays apart.
+// command, every pull. What is imported on demand, and not by each pull, stays
+// apart.
 const EVERY_COMMAND = [
   "src/cli/process.js",
   "src/cli/context.js",

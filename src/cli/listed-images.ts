@@ -1,8 +1,7 @@
 /** The images that files name, as if they had been named by hand. */
-import { readImageLists } from "../lists/index.js";
-import { tellSkipped } from "./answers/images-of.js";
 import { USAGE } from "./args.js";
 import type { CliContext } from "./context.js";
+import { imagesIn } from "./listed.js";
 import type { Flags } from "./options.js";
 import { openOutput } from "./output.js";
 import { parsePlatform } from "../platform.js";
@@ -12,23 +11,20 @@ import { TpullError } from "../../store/errors.js";
  * Adds the images of `--file` to a request. All images of a pull are for the
  * same platforms, so a platform in a list is taken if it is the only one.
  * @throws TpullError `USAGE` for lists that name different platforms or
- *   nothing; as {@link readImageLists}
+ *   nothing; as {@link imagesIn}
  */
 export async function withListed<
   Given extends { images: string[]; flags: Flags },
 >(request: Given, context: CliContext): Promise<Given> {
-  const { file, profile, platform, quiet } = request.flags;
+  const { file, platform } = request.flags;
   if (file === undefined) return request;
-  const { images, skipped } = await readImageLists(file, {
-    env: context.env,
-    ...(profile === undefined ? {} : { profiles: profile }),
-    ...(file.includes("-")
-      ? { stdin: context.stdin() as AsyncIterable<Uint8Array> }
-      : {}),
+  const { env, stdin } = context;
+  const output = openOutput(context.stdout, context.stderr);
+  const { images } = await imagesIn(file, request.flags, {
+    env,
+    stdin,
+    output,
   });
-  if (!quiet) {
-    tellSkipped(skipped, openOutput(context.stdout, context.stderr));
-  }
   const all = [
     ...new Set([
       ...request.images,
@@ -49,6 +45,7 @@ export async function withListed<
   if (platform !== undefined || only === undefined) {
     return { ...request, images: all };
   }
+  // As if it stood on the command line, where it would have been checked.
   parsePlatform(only);
   const flags = { ...request.flags, platform: [only] };
   return { ...request, images: all, flags };

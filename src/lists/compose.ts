@@ -1,5 +1,6 @@
 /** The images of a compose file (compose-spec, 05-services). */
 import { type ImageList, invalidList } from "./listed.js";
+import { isMapping, type Mapping } from "./mapping.js";
 import { expand, VariableMissingError } from "./variables.js";
 
 export interface ComposeOptions {
@@ -7,8 +8,6 @@ export interface ComposeOptions {
   readonly profiles: readonly string[];
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
-
-type Mapping = Readonly<Record<string, unknown>>;
 
 /** How many services may extend each other in a row. */
 const LONGEST_CHAIN = 50;
@@ -123,8 +122,4 @@ function stringsOf(given: unknown, where: string): string[] {
     throw invalidList(where, "is no list of names");
   }
   return strings;
-}
-
-export function isMapping(value: unknown): value is Mapping {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

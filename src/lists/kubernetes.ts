@@ -1,6 +1,6 @@
 /** The images of Kubernetes objects: of whatever has containers, at any depth. */
-import { isMapping } from "./compose.js";
 import { type ImageList, invalidList } from "./listed.js";
+import { isMapping, type Mapping } from "./mapping.js";
 
 /** The fields of a PodSpec that hold containers. */
 const CONTAINERS = ["initContainers", "containers", "ephemeralContainers"];
@@ -70,7 +70,7 @@ function takeVolume(volume: unknown, owner: string, list: ImageList): void {
   });
 }
 
-function nameOf(object: Readonly<Record<string, unknown>>): string {
+function nameOf(object: Mapping): string {
   const kind = typeof object["kind"] === "string" ? object["kind"] : "object";
   const metadata = object["metadata"];
   const name = isMapping(metadata)

@@ -1,14 +1,16 @@
 /** Lists of images as files, each in the form that it has. */
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TpullError, isTpullError } from "../../store/index.js";
 import { printable } from "../../store/reference/printable.js";
 import { parseReference } from "../../store/reference/reference.js";
-import { composeImages, isMapping } from "./compose.js";
+import { composeImages } from "./compose.js";
 import { dockerfileImages } from "./dockerfile.js";
 import { parseEnvFile } from "./env-file.js";
+import { textOf } from "./file-text.js";
 import { kubernetesImages } from "./kubernetes.js";
 import type { ImageList } from "./listed.js";
+import { isMapping } from "./mapping.js";
 import { parseImageList } from "./text-list.js";
 
 export interface ReadListsOptions {
@@ -20,8 +22,6 @@ export interface ReadListsOptions {
   readonly stdin?: AsyncIterable<Uint8Array | string>;
 }
 
-/** A rendered chart of a thousand objects has a few megabytes. */
-const LARGEST_BYTES = 64 * 1024 * 1024;
 /** Values that aliases in YAML may be written out to: more is a bomb. */
 const MOST_ALIASES = 1000;
 
@@ -42,7 +42,7 @@ export async function readImageLists(
   for (const path of paths) {
     const shown = path === "-" ? "standard input" : printable(path);
     const { images, skipped } = await inFile(shown, async () =>
-      parse(path, await text(path, options), options),
+      parse(path, await textOf(path, options.stdin), options),
     );
     const at = (from: string | undefined): string =>
       from === undefined ? shown : `${shown}, ${from}`;
@@ -164,38 +164,6 @@ async function envBeside(path: string): Promise<Record<string, string>> {
     throw new TpullError(
       "IMAGE_LIST_INVALID",
       `the .env beside it cannot be read: ${(error as Error).message}`,
-    );
-  }
-}
-
-async function text(path: string, options: ReadListsOptions): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const take = async (
-    source: AsyncIterable<Uint8Array | string>,
-  ): Promise<string> => {
-    for await (const chunk of source) {
-      bytes += chunk.length;
-      if (bytes > LARGEST_BYTES) {
-        throw new TpullError("IMAGE_LIST_INVALID", "is larger than 64 MiB");
-      }
-      chunks.push(Buffer.from(chunk));
-    }
-    return Buffer.concat(chunks).toString("utf8");
-  };
-  if (path === "-") {
-    const { stdin } = options;
-    if (stdin !== undefined) return take(stdin);
-    throw new TpullError("IMAGE_LIST_INVALID", "there is nothing to read from");
-  }
-  try {
-    await using file = await open(path);
-    return await take(file.createReadStream({ autoClose: false }));
-  } catch (error) {
-    if (isTpullError(error)) throw error;
-    throw new TpullError(
-      "IMAGE_LIST_INVALID",
-      `cannot be read: ${(error as Error).message}`,
     );
   }
 }

@@ -31,8 +31,6 @@ export function expand(
     throw new VariableMissingError("variables are nested too deep");
   }
   const unset: string[] = [];
-  const valueOf = (name: string): string | undefined =>
-    Object.hasOwn(values, name) ? values[name] : undefined;
   let out = "";
   let at = 0;
   while (at < text.length) {
@@ -40,53 +38,67 @@ export function expand(
     if (dollar === -1) break;
     out += text.slice(at, dollar);
     const rest = text.slice(dollar + 1);
+    const plain = NAME.exec(rest)?.[0];
     if (dollars && rest.startsWith("$")) {
       out += "$";
       at = dollar + 2;
-      continue;
-    }
-    const plain = NAME.exec(rest)?.[0];
-    if (plain !== undefined) {
-      const value = valueOf(plain);
+    } else if (plain !== undefined) {
+      const value = valueOf(plain, values);
       if (value === undefined) unset.push(plain);
       out += value ?? "";
       at = dollar + 1 + plain.length;
-      continue;
-    }
-    if (!rest.startsWith("{")) {
+    } else if (rest.startsWith("{")) {
+      const end = closing(rest);
+      const braced = inBraces(rest.slice(1, end === -1 ? 1 : end), values);
+      if (braced === undefined) {
+        throw new VariableMissingError(
+          `"$${rest.slice(0, 40)}" is no variable`,
+        );
+      }
+      const inner =
+        "word" in braced
+          ? expand(braced.word, values, dollars, depth + 1)
+          : braced;
+      out += inner.text;
+      unset.push(...inner.unset);
+      at = dollar + 1 + end + 1;
+    } else {
       out += "$";
       at = dollar + 1;
-      continue;
     }
-    const end = closing(rest);
-    const inner = end === -1 ? "" : rest.slice(1, end);
-    const name = NAME.exec(inner)?.[0];
-    const [, colon, sign, word = ""] =
-      /^(:?)([-+?])(.*)$/s.exec(inner.slice(name?.length ?? 0)) ?? [];
-    if (
-      name === undefined ||
-      (sign === undefined && inner.length > name.length)
-    ) {
-      throw new VariableMissingError(`"$${rest.slice(0, 40)}" is no variable`);
-    }
-    const given = valueOf(name);
-    const value = colon === ":" && given === "" ? undefined : given;
-    const alternative = (): string => {
-      const expanded = expand(word, values, dollars, depth + 1);
-      unset.push(...expanded.unset);
-      return expanded.text;
-    };
-    if (sign === "-") out += value ?? alternative();
-    else if (sign === "+") out += value === undefined ? "" : alternative();
-    else if (value !== undefined) out += value;
-    else if (sign === "?") {
-      throw new VariableMissingError(
-        `the variable ${name} is not set${word === "" ? "" : `: ${word}`}`,
-      );
-    } else if (given === undefined) unset.push(name);
-    at = dollar + 1 + end + 1;
   }
   return { text: out + text.slice(at), unset };
+}
+
+type Values = Parameters<typeof expand>[1];
+
+function valueOf(name: string, values: Values): string | undefined {
+  return Object.hasOwn(values, name) ? values[name] : undefined;
+}
+
+/**
+ * What stands between braces: its value, or the word that is to be expanded
+ * instead; undefined for what is no such expression.
+ */
+function inBraces(
+  inner: string,
+  values: Values,
+): Expanded | { readonly word: string } | undefined {
+  const name = NAME.exec(inner)?.[0];
+  if (name === undefined) return undefined;
+  const operation = inner.slice(name.length);
+  const [, colon, sign, word = ""] = /^(:?)([-+?])(.*)$/s.exec(operation) ?? [];
+  if (sign === undefined && operation !== "") return undefined;
+  const given = valueOf(name, values);
+  const value = colon === ":" && given === "" ? undefined : given;
+  if (sign === "+")
+    return value === undefined ? { text: "", unset: [] } : { word };
+  if (value !== undefined) return { text: value, unset: [] };
+  if (sign === "-") return { word };
+  if (sign === undefined) return { text: "", unset: [name] };
+  throw new VariableMissingError(
+    `the variable ${name} is not set${word === "" ? "" : `: ${word}`}`,
+  );
 }
 
 /** Where the brace that `text` begins with is closed, or -1. */

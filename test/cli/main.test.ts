@@ -415,3 +415,17 @@ test.each(["--yes", "--dry-run"])(
     expect(stderr.text).toContain(`${option} goes with --repair`);
   },
 );
+
+test("a pull has its head start before its code is asked for", async () => {
+  const order: string[] = [];
+  const { context } = fakes({ pullAll });
+  await main(["a"], {
+    ...context,
+    headStart: ({ command }) => order.push(`head start of ${command}`),
+    loadPull: () => {
+      order.push("pull");
+      return context.loadPull();
+    },
+  });
+  expect(order).toEqual(["head start of pull", "pull"]);
+});

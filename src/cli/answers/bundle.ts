@@ -3,40 +3,20 @@ import { TpullError } from "../../../store/index.js";
 import { bundleImages } from "../../bundle/bundle.js";
 import type { BundleResult } from "../../bundle/types.js";
 import { writeChecksums } from "../../bundle/checksums.js";
-import { readImageLists } from "../../lists/index.js";
-import { tellSkipped } from "./images-of.js";
 import { USAGE } from "../args.js";
 import { formatBytes } from "../bars/units.js";
+import { imagesIn } from "../listed.js";
 import { errorText, isInterruption } from "../report-error.js";
 import { oneLine } from "../terminal-text.js";
 import { type Answer, jsonDocument } from "./answer.js";
 
-export const answerBundle: Answer = async ({
-  images,
-  flags,
-  query,
-  output,
-  env,
-  stdin,
-}) => {
-  const {
-    output: to,
-    file,
-    profile,
-    platform,
-    concurrency,
-    have,
-    base,
-  } = flags;
+export const answerBundle: Answer = async (context) => {
+  const { images, flags, query, output } = context;
+  const { output: to, file = [], platform, concurrency, have, base } = flags;
   if (to === undefined) {
     throw new TpullError(USAGE, "no place for the bundle: name it with -o");
   }
-  const { images: listed, skipped } = await readImageLists(file ?? [], {
-    env,
-    ...(profile === undefined ? {} : { profiles: profile }),
-    ...(file?.includes("-") ? { stdin: stdin() } : {}),
-  });
-  if (!flags.quiet) tellSkipped(skipped, output);
+  const { images: listed } = await imagesIn(file, flags, context);
   if (images.length + listed.length === 0) {
     throw new TpullError(USAGE, "no image is named");
   }

@@ -1,0 +1,34 @@
+/** Files that name images, as the command line gives them. */
+import { readImageLists, type ImageList } from "../lists/index.js";
+import type { Flags } from "./options.js";
+import type { Output } from "./output.js";
+import type { CliInput } from "./prompt.js";
+import type { Environment } from "./settings.js";
+import { oneLine } from "./terminal-text.js";
+
+/**
+ * The images that files name. What they name and is not taken is said, so that
+ * it is not missed silently.
+ */
+export async function imagesIn(
+  files: readonly string[],
+  { profile, quiet }: Flags,
+  {
+    env,
+    stdin,
+    output,
+  }: { env: Environment; stdin: () => CliInput; output: Output },
+): Promise<ImageList> {
+  const list = await readImageLists(files, {
+    env,
+    ...(profile === undefined ? {} : { profiles: profile }),
+    // Node opens it when it is looked at.
+    ...(files.includes("-") ? { stdin: stdin() } : {}),
+  });
+  if (!quiet) {
+    for (const { from, why } of list.skipped) {
+      output.err(`tpull: left out: ${oneLine(from)}: ${oneLine(why)}\n`);
+    }
+  }
+  return list;
+}

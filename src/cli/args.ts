@@ -1,6 +1,7 @@
 /** Turns argv into a checked request, by the tables of `commands.ts` and `options.ts`. */
 import { parseArgs } from "node:util";
 import { TpullError } from "../../store/errors.js";
+import { areArchives } from "./archive-operand.js";
 import {
   COMMANDS,
   commandOf,
@@ -97,6 +98,11 @@ export function parseCommandLine(argv: readonly string[]): Request {
     flags[name] = spec.repeatable ? [...before, value] : value;
   }
   return buildRequest(command, words, flags as Flags);
+}
+
+/** The command that the arguments name, as far as that can be told of arguments that are wrong. */
+export function commandNamed(argv: readonly string[]): CommandName | undefined {
+  return splitWords(tokenize(argv, "pull")).command;
 }
 
 function tokenize(argv: readonly string[], command: CommandName): Token[] {
@@ -309,11 +315,7 @@ function localRequest(
   flags: Flags,
 ): Request {
   refuseTogether(flags);
-  for (const name of ["yes", "dry-run"] as const) {
-    if (command === "verify" && flags[name] && !flags.repair) {
-      throw usageError(`--${name} goes with --repair`);
-    }
-  }
+  if (command === "verify") refuseUnusedByVerify(words, flags);
   if ((flags["tls-cert"] === undefined) !== (flags["tls-key"] === undefined)) {
     throw usageError("--tls-cert and --tls-key go together");
   }
@@ -328,6 +330,24 @@ function localRequest(
   if (words.includes("")) throw usageError(`the name of an image is empty`);
   refuseWords(command, words.slice(most));
   return { command, images: words, flags };
+}
+
+/** What a check does not heed must not look as if it had been checked. */
+function refuseUnusedByVerify(words: readonly string[], flags: Flags): void {
+  for (const name of ["yes", "dry-run"] as const) {
+    if (flags[name] && !flags.repair) {
+      throw usageError(`--${name} goes with --repair`);
+    }
+  }
+  const isArchive = areArchives(words);
+  if (flags.checksum && !isArchive) {
+    throw usageError("--checksum goes with an archive: a path, or FILE.tar");
+  }
+  for (const name of ["quick", "repair"] as const) {
+    if (flags[name] && isArchive) {
+      throw usageError(`--${name} is for a data root, not for an archive`);
+    }
+  }
 }
 
 function oneShell(words: readonly string[]): Shell {

@@ -4,7 +4,7 @@
  * usage errors cost little more than starting node.
  */
 import { isTpullError } from "../../store/errors.js";
-import { parseCommandLine, USAGE, type Request } from "./args.js";
+import { commandNamed, parseCommandLine, USAGE, type Request } from "./args.js";
 import type { CliContext } from "./context.js";
 import type { Flags } from "./options.js";
 
@@ -23,7 +23,7 @@ export async function main(
   try {
     return await dispatch(parseCommandLine(argv), whole);
   } catch (error) {
-    return await complain(error, whole);
+    return await complain(error, argv, whole);
   }
 }
 
@@ -87,12 +87,15 @@ async function print(text: string, context: CliContext): Promise<number> {
   return 0;
 }
 
-async function complain(error: unknown, context: CliContext): Promise<number> {
+async function complain(
+  error: unknown,
+  argv: readonly string[],
+  context: CliContext,
+): Promise<number> {
   const { oneLine } = await import("./terminal-text.js");
   if (isTpullError(error) && error.code === USAGE) {
-    context.stderr.write(
-      `tpull: ${oneLine(error.message)}; try 'tpull --help'\n`,
-    );
+    const help = ["tpull", commandNamed(argv) ?? [], "--help"].flat().join(" ");
+    context.stderr.write(`tpull: ${oneLine(error.message)}; try '${help}'\n`);
     return 2;
   }
   const { describeError, errorText } = await import("./report-error.js");

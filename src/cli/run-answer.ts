@@ -1,6 +1,7 @@
 /** The commands that answer: what they find or do goes to stdout, everything else to stderr. */
 import type { PullEvent } from "../events.js";
 import { type Answer, type AnswerContext } from "./answers/answer.js";
+import { areArchives } from "./archive-operand.js";
 import type { Request } from "./args.js";
 import type { LocalCommand, QueryCommand } from "./commands.js";
 import type { CliContext } from "./context.js";
@@ -83,10 +84,8 @@ function answering(
   command: AnswerCommand,
   images: readonly string[],
 ): AnswerCommand | "verify-archive" {
-  const isArchive = images.some(
-    (name) => /^\.{0,2}\//.test(name) || /\.(tar|tgz|tar\.\w+)$/.test(name),
-  );
-  return command === "verify" && isArchive ? "verify-archive" : command;
+  const isArchive = command === "verify" && areArchives(images);
+  return isArchive ? "verify-archive" : command;
 }
 
 /** Loads the code of one command. */

@@ -100,6 +100,22 @@ describe("without a pull", () => {
   });
 });
 
+describe("a usage error of a command", () => {
+  it.each([
+    [["save"], "no image is named; try 'tpull save --help'"],
+    [["image", "rm"], "no image is named; try 'tpull rmi --help'"],
+    [["verify", "--checksum"], "--checksum goes with an archive"],
+    [["verify", "--checksum", "nginx"], "--checksum goes with an archive"],
+    [["verify", "--quick", "./a"], "--quick is for a data root"],
+    [["verify", "--repair", "a.tar"], "--repair is for a data root"],
+  ])("%j: %s", async (argv, message) => {
+    const { status, out, err } = await run(argv);
+    expect({ status, out }).toEqual({ status: 2, out: "" });
+    expect(err).toContain(message);
+    expect(err).toMatch(/; try 'tpull [a-z]+ --help'\n$/);
+  });
+});
+
 describe("pull", () => {
   it("takes an image whose name is a command's behind the word", async () => {
     for (const argv of [

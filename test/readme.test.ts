@@ -16,7 +16,7 @@ function sources(folder: string): string[] {
 
 /** Quoted capitals in the sources that are no code of an error or a warning. */
 const OTHER_CAPITALS =
-  /^(TPULL_\w+|NO_COLOR|LC_\w+|XDG_\w+|DOCKER_\w+|REGISTRY_AUTH_FILE|\w+_PROXY|PROXY_FAILURE|REQUEST_METHOD|CERT\w*_\w+|DEPTH_\w+|UND_\w+|HTTP_\w+|HEADERS_TIMEOUT|CONNECT_TIMEOUT|PAGINATION_NUMBER_INVALID|RANGE_INVALID|NAME_INVALID|ERR_\w+|E[A-Z0-9]+)$/;
+  /^(TPULL_\w+|NO_COLOR|LC_\w+|XDG_\w+|DOCKER_\w+|COMPOSE_\w+|REGISTRY_AUTH_FILE|\w+_PROXY|PROXY_FAILURE|REQUEST_METHOD|CERT\w*_\w+|DEPTH_\w+|UND_\w+|HTTP_\w+|HEADERS_TIMEOUT|CONNECT_TIMEOUT|PAGINATION_NUMBER_INVALID|RANGE_INVALID|NAME_INVALID|ERR_\w+|E[A-Z0-9]+)$/;
 
 function codesOfTheSources(): string[] {
   const codes = new Set<string>();

@@ -217,7 +217,8 @@ function readOption(
     throw usageError(`${flag} needs a value: --${name} ${spec.metavar}`);
   }
   if (value === "") throw usageError(`the value of ${flag} is empty`);
-  if (!token.inlineValue && value.startsWith("-")) {
+  // A dash alone is a value: standard input, or output.
+  if (!token.inlineValue && value.startsWith("-") && value !== "-") {
     throw usageError(
       `${flag} needs a value, but ${shown(value)} follows (write --${name}=${spec.metavar} for a value that begins with "-")`,
     );

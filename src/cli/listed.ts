@@ -12,16 +12,19 @@ import { oneLine } from "./terminal-text.js";
  */
 export async function imagesIn(
   files: readonly string[],
-  { profile, quiet }: Flags,
+  flags: Flags,
   {
     env,
     stdin,
     output,
   }: { env: Environment; stdin: () => CliInput; output: Output },
 ): Promise<ImageList> {
+  const { profile, platform, quiet } = flags;
   const list = await readImageLists(files, {
     env,
+    ignoreBuildable: flags["ignore-buildable"] === true,
     ...(profile === undefined ? {} : { profiles: profile }),
+    ...(platform === undefined ? {} : { platforms: platform }),
     // Node opens it when it is looked at.
     ...(files.includes("-") ? { stdin: stdin() } : {}),
   });

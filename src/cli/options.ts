@@ -77,6 +77,7 @@ export interface Flags {
   retag?: true;
   file?: readonly string[];
   profile?: readonly string[];
+  "ignore-buildable"?: true;
   checksum?: true;
   have?: readonly string[];
   base?: readonly string[];
@@ -204,8 +205,19 @@ export const OPTIONS: {
       "linux/riscv64",
       "linux/s390x",
     ],
-    commands: ["pull", "plan", "manifest", "resolve", "load", "bundle"],
+    commands: [
+      "pull",
+      "plan",
+      "manifest",
+      "resolve",
+      "load",
+      "bundle",
+      "images-of",
+    ],
     at: {
+      "images-of": {
+        help: "of a Dockerfile: os/arch[/variant] that is built for; several with commas between",
+      },
       load: {
         help: "os/arch[/variant] to load of an image that has several; more with commas between, or all",
       },
@@ -406,6 +418,10 @@ export const OPTIONS: {
     metavar: "NAME",
     help: "of a compose file: take the services of this profile, too; * for every one",
     repeatable: true,
+    commands: ["pull", "plan", "bundle", "images-of"],
+  },
+  "ignore-buildable": {
+    help: "of a compose file: leave out services that can be built as well as pulled",
     commands: ["pull", "plan", "bundle", "images-of"],
   },
   have: {

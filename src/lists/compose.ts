@@ -1,125 +1,235 @@
-/** The images of a compose file (compose-spec, 05-services). */
+/** The images of a compose file (compose-spec, 05-services and 14-include). */
+import { realpath } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { printable } from "../../store/reference/printable.js";
+import { ComposeFiles, isRemote, type Variables } from "./compose-files.js";
+import {
+  type Service,
+  mergedService,
+  wholeService,
+} from "./compose-service.js";
+import { expandedText, stringsOf } from "./compose-values.js";
 import { type ImageList, invalidList } from "./listed.js";
 import { isMapping, type Mapping } from "./mapping.js";
-import { expand, VariableMissingError } from "./variables.js";
 
 export interface ComposeOptions {
   /** Services with profiles are taken only if one of theirs is here; `*` is every one. */
   readonly profiles: readonly string[];
-  readonly variables: Readonly<Record<string, string | undefined>>;
+  /** Leaves out services that can be built as well as pulled. */
+  readonly ignoreBuildable: boolean;
 }
 
-/** How many services may extend each other in a row. */
-const LONGEST_CHAIN = 50;
+/** A compose file on the way to its images. */
+interface Project {
+  readonly document: Mapping;
+  /** What its paths are relative to. */
+  readonly directory: string;
+  readonly variables: Variables;
+  /** What it was included by, itself last; links are followed. */
+  readonly chain: readonly string[];
+  /** Before the places in it: empty for the file that was named. */
+  readonly prefix: string;
+}
+
+/** Whether a YAML document is a compose file, which has no mark of its own. */
+export function isCompose(document: unknown): document is Mapping {
+  return (
+    isMapping(document) &&
+    document["apiVersion"] === undefined &&
+    (document["services"] !== undefined || Array.isArray(document["include"]))
+  );
+}
 
 /**
- * @param document the file as YAML reads it
+ * Takes the images of services, those of included files as well.
+ * @param file where the document was read; `-` for standard input
  * @throws TpullError `IMAGE_LIST_INVALID`
  */
-export function composeImages(
+export async function composeImages(
   document: Mapping,
-  { profiles, variables }: ComposeOptions,
-): ImageList {
+  file: string,
+  variables: Variables,
+  files: ComposeFiles,
+  options: ComposeOptions,
+): Promise<ImageList> {
   const list: ImageList = { images: [], skipped: [] };
-  const services = document["services"] ?? {};
-  if (!isMapping(services)) throw invalidList("services", "is no mapping");
-  if (document["include"] !== undefined) {
-    list.skipped.push({
-      from: "include",
-      why: "other files are not read: name them, too",
-    });
-  }
-  for (const name of Object.keys(services)) {
-    const from = `service ${name}`;
-    const skip = (why: string): void => void list.skipped.push({ from, why });
-    const { service, elsewhere } = whole(name, services);
-    const own = stringsOf(service["profiles"], `${from}, profiles`);
-    if (
-      own.length > 0 &&
-      !profiles.includes("*") &&
-      !own.some((profile) => profiles.includes(profile))
-    ) {
-      skip(`belongs to ${own.join(", ")}, a profile that was not asked for`);
-    } else if (service["build"] !== undefined && service["build"] !== null) {
-      skip("is built, not pulled");
-    } else if (service["image"] === undefined || service["image"] === null) {
-      skip(
-        elsewhere === undefined
-          ? "has no image"
-          : `extends a service of ${elsewhere}, which is not read`,
-      );
-    } else {
-      const reference = value(service["image"], `${from}, image`, variables);
-      const platform =
-        service["platform"] === undefined || service["platform"] === null
-          ? ""
-          : value(service["platform"], `${from}, platform`, variables);
-      list.images.push({
-        reference,
-        ...(platform === "" ? {} : { platform }),
-        from,
-      });
-    }
-  }
+  const project: Project = {
+    document,
+    directory: file === "-" ? process.cwd() : dirname(resolve(file)),
+    variables,
+    chain: file === "-" ? [] : [await realpath(file)],
+    prefix: "",
+  };
+  await new Reader(list, files, options).project(project);
   return list;
 }
 
-/** A service with what it takes over from those of this file that it extends. */
-function whole(
-  name: string,
-  services: Mapping,
-): { service: Mapping; elsewhere?: string } {
-  let service: Mapping = {};
-  let next: string | undefined = name;
-  for (let count = 0; next !== undefined; count++) {
-    const one: unknown = Object.hasOwn(services, next) ? services[next] : {};
-    const from = `service ${next}`;
-    if (count === LONGEST_CHAIN) throw invalidList(from, "extends itself");
-    if (one !== null && !isMapping(one))
-      throw invalidList(from, "is no mapping");
-    // Profiles are the one thing that is not taken over (compose-spec, extends).
-    const { profiles, ...rest } = one ?? {};
-    service = { ...rest, ...service };
-    if (count === 0 && profiles !== undefined)
-      service = { ...service, profiles };
-    const base: unknown = one?.["extends"];
-    if (isMapping(base) && typeof base["file"] === "string") {
-      return { service, elsewhere: base["file"] };
-    }
-    const basis: unknown = isMapping(base) ? base["service"] : base;
-    next = typeof basis === "string" ? basis : undefined;
+class Reader {
+  readonly #list: ImageList;
+  readonly #files: ComposeFiles;
+  readonly #options: ComposeOptions;
+
+  constructor(list: ImageList, files: ComposeFiles, options: ComposeOptions) {
+    this.#list = list;
+    this.#files = files;
+    this.#options = options;
   }
-  return { service };
+
+  async project(project: Project): Promise<void> {
+    const { document, prefix } = project;
+    const services = document["services"] ?? {};
+    if (!isMapping(services)) {
+      throw invalidList(`${prefix}services`, "is no mapping");
+    }
+    const include = document["include"] ?? [];
+    if (!Array.isArray(include)) {
+      throw invalidList(`${prefix}include`, "is no list");
+    }
+    for (const one of include) await this.#include(one, project);
+    for (const name of Object.keys(services)) {
+      await this.#service(name, services, project);
+    }
+  }
+
+  /** Each include is a project with a directory and variables of its own; several files of one are laid over each other. */
+  async #include(given: unknown, project: Project): Promise<void> {
+    const { directory, variables, prefix, chain } = project;
+    const where = `${prefix}include`;
+    const entry = isMapping(given) ? given : { path: given };
+    const text = (value: unknown, field: string): string =>
+      expandedText(value, `${where}, ${field}`, variables);
+    const texts = (value: unknown, field: string): string[] =>
+      (Array.isArray(value) ? value : [value ?? []].flat()).map((each) =>
+        text(each, field),
+      );
+    const paths = texts(entry["path"], "path");
+    const remote = paths.find(isRemote);
+    if (remote !== undefined) {
+      const why = `${printable(remote)} would have to be fetched: name a copy of it`;
+      this.#list.skipped.push({ from: where, why });
+      return;
+    }
+    const [first] = paths;
+    if (first === undefined) throw invalidList(where, "names no file");
+    const main = resolve(directory, first);
+    const home = entry["project_directory"];
+    const own =
+      home === undefined || home === null
+        ? dirname(main)
+        : resolve(directory, text(home, "project_directory"));
+    const documents: Mapping[] = [];
+    let real = main;
+    for (const [at, path] of paths.entries()) {
+      const read = await this.#files.compose(resolve(directory, path));
+      documents.push(read.document);
+      if (at === 0) real = read.path;
+    }
+    if (chain.includes(real)) {
+      throw invalidList(where, `${first} includes itself`);
+    }
+    const envFiles = texts(entry["env_file"], "env_file").map((path) =>
+      resolve(directory, path),
+    );
+    const env =
+      envFiles.length > 0
+        ? await this.#files.variables(envFiles, variables)
+        : await this.#files.besides(own, variables);
+    await this.project({
+      document: documents.reduce(laidOver),
+      directory: own,
+      variables: { ...env, ...variables },
+      chain: [...chain, real],
+      prefix: `${prefix}include ${printable(first)}, `,
+    });
+  }
+
+  async #service(
+    name: string,
+    services: Mapping,
+    project: Project,
+  ): Promise<void> {
+    const from = `${project.prefix}service ${printable(name)}`;
+    const service = await wholeService(name, {
+      services,
+      directory: project.directory,
+      variables: project.variables,
+      files: this.#files,
+      prefix: project.prefix,
+    });
+    const why = this.#reasonToSkip(service, from, project.variables);
+    if (why !== undefined) {
+      this.#list.skipped.push({ from, why });
+      return;
+    }
+    const { image, platform, build } = service.fields;
+    const text = (given: unknown, field: string): string =>
+      expandedText(given, `${from}, ${field}`, project.variables);
+    const named = isSet(platform) ? text(platform, "platform") : "";
+    this.#list.images.push({
+      reference: text(image, "image"),
+      ...(named === "" ? {} : { platform: named }),
+      from: isSet(build) ? `${from} (which can be built, too)` : from,
+    });
+  }
+
+  /**
+   * As `docker compose pull` decides: what can be built is pulled nevertheless
+   * unless its policy says otherwise, or who asks. Images that are never pulled
+   * are taken, though: somebody has to bring them to where they are needed.
+   */
+  #reasonToSkip(
+    { fields, elsewhere }: Service,
+    from: string,
+    variables: Variables,
+  ): string | undefined {
+    const { profiles: active, ignoreBuildable } = this.#options;
+    const profiles = stringsOf(
+      fields["profiles"],
+      `${from}, profiles`,
+      variables,
+    );
+    if (
+      profiles.length > 0 &&
+      !active.includes("*") &&
+      !profiles.some((profile) => active.includes(profile))
+    ) {
+      return `belongs to ${profiles.join(", ")}, a profile that was not asked for`;
+    }
+    const isBuilt = isSet(fields["build"]);
+    if (!isSet(fields["image"])) {
+      if (isBuilt) return "is built, not pulled";
+      return elsewhere === undefined
+        ? "has no image"
+        : `extends a service of ${printable(elsewhere)}, which would have to be fetched`;
+    }
+    const policy = isSet(fields["pull_policy"])
+      ? expandedText(fields["pull_policy"], `${from}, pull_policy`, variables)
+      : "";
+    if (policy === "build" || (policy === "never" && isBuilt)) {
+      return `is built, not pulled: its pull_policy is ${policy}`;
+    }
+    return isBuilt && ignoreBuildable
+      ? "can be built, and such services were to be left out"
+      : undefined;
+  }
 }
 
-function value(
-  given: unknown,
-  where: string,
-  variables: ComposeOptions["variables"],
-): string {
-  if (typeof given !== "string") throw invalidList(where, "is no text");
-  try {
-    const { text, unset } = expand(given, variables, true);
-    if (text === "" || /[:/@]$/.test(text)) {
-      const why =
-        unset.length === 0 ? "" : `, since ${unset.join(", ")} is not set`;
-      throw invalidList(where, `${given} comes to "${text}"${why}`);
-    }
-    return text;
-  } catch (error) {
-    if (error instanceof VariableMissingError) {
-      throw invalidList(where, error.message);
-    }
-    throw error;
-  }
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
-function stringsOf(given: unknown, where: string): string[] {
-  if (given === undefined || given === null) return [];
-  const list: unknown[] = Array.isArray(given) ? given : [];
-  const strings = list.filter((each) => typeof each === "string");
-  if (!Array.isArray(given) || strings.length < list.length) {
-    throw invalidList(where, "is no list of names");
+/** One file over another: what the services of both say in the second one counts. */
+function laidOver(below: Mapping, above: Mapping): Mapping {
+  const services: Record<string, unknown> = { ...asMapping(below["services"]) };
+  for (const [name, one] of Object.entries(asMapping(above["services"]))) {
+    const base = services[name];
+    services[name] =
+      isMapping(base) && isMapping(one) ? mergedService(base, one) : one;
   }
-  return strings;
+  const includes = [below, above].flatMap(({ include }) => include ?? []);
+  return { ...below, ...above, services, include: includes };
+}
+
+function asMapping(value: unknown): Mapping {
+  return isMapping(value) ? value : {};
 }

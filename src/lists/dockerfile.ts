@@ -1,48 +1,75 @@
 /** The images that a Dockerfile builds on. */
-import { type ImageList, invalidList } from "./listed.js";
+import { parsePlatform, formatPlatform } from "../platform.js";
+import { TpullError } from "../../store/index.js";
+import { directives, instructions } from "./dockerfile-lines.js";
+import { type ImageList, invalidList, type ListedImage } from "./listed.js";
 import { expand, VariableMissingError } from "./variables.js";
 
-interface Instruction {
-  readonly line: number;
-  readonly word: string;
-  readonly rest: string;
-}
-
-/** Set by the builder; where they stand for a platform it is the one that is built for, or on. */
+/** Where these stand for a platform it is the one that is asked for. */
 const BUILDER_PLATFORMS = /^\$\{?(BUILD|TARGET)PLATFORM\}?$/;
+
+type Values = Record<string, string>;
 
 /**
  * Takes the images of `FROM`, of `COPY --from` and of `RUN --mount from=`, but
- * not stages of the file itself and `scratch`. Arguments have the values of
- * their `ARG` lines before the first `FROM`.
- * @throws TpullError `IMAGE_LIST_INVALID`, also for an argument without a value
+ * not stages of the file itself and `scratch`; and that of `# syntax=`, which
+ * BuildKit fetches to read the file. Arguments have the values of their `ARG`
+ * lines before the first `FROM`; those that BuildKit sets itself, `TARGETARCH`
+ * and the like, are of the platform that is asked for, since whoever carries
+ * images to a host builds there.
+ * @param platforms os/arch[/variant] that are asked for: none is this machine's. Of several, an image that only one of them needs comes with that platform
+ * @throws TpullError `IMAGE_LIST_INVALID`, also for an argument without a value; `PLATFORM_INVALID`
  */
-export function dockerfileImages(text: string): ImageList {
-  const list: ImageList = { images: [], skipped: [] };
-  const values: Record<string, string> = {};
+export function dockerfileImages(
+  text: string,
+  platforms: readonly string[] = [],
+): ImageList {
+  const asked = platforms.length === 0 ? ["linux"] : platforms;
+  const lists = asked.map((platform) => ({
+    platform,
+    images: new Map(
+      imagesFor(text, platform).map((image) => [keyOf(image), image]),
+    ),
+  }));
+  const images = new Map<string, ListedImage>();
+  for (const { platform, images: own } of lists) {
+    for (const [key, image] of own) {
+      const isCommon = lists.every((list) => list.images.has(key));
+      if (!images.has(key)) {
+        images.set(key, isCommon ? image : { platform, ...image });
+      }
+    }
+  }
+  return { images: [...images.values()], skipped: [] };
+}
+
+function keyOf({ reference, platform, from }: ListedImage): string {
+  return JSON.stringify([reference, platform, from]);
+}
+
+function imagesFor(text: string, target: string): ListedImage[] {
+  const images: ListedImage[] = [];
+  const values = builderArguments(target);
   const stages = new Set<string>();
   let count = 0;
   const take = (reference: string, from: string, platform?: string): void => {
     if (stages.has(reference.toLowerCase()) || reference === "scratch") return;
-    list.images.push({
+    images.push({
       reference,
       ...(platform === undefined ? {} : { platform }),
       from,
     });
   };
+  const syntax = directives(text).get("syntax");
+  if (syntax !== undefined) {
+    // Behind a blank BuildKit has arguments of the frontend.
+    const [frontend = ""] = syntax.value.split(" ", 1);
+    images.push({ reference: frontend, from: `line ${syntax.line}` });
+  }
   for (const { line, word, rest } of instructions(text)) {
     const from = `line ${line}`;
     if (word === "ARG" && count === 0) {
-      for (const given of rest.match(/[^\s"'=]+(=("[^"]*"|'[^']*'|\S*))?/g) ??
-        []) {
-        const [, name = "", value] = /^([^=]+)(?:=(.*))?$/s.exec(given) ?? [];
-        if (value === undefined) continue;
-        values[name] = valueOf(
-          value.replace(/^(["'])(.*)\1$/s, "$2"),
-          values,
-          from,
-        );
-      }
+      readArguments(rest, values, from);
     } else if (word === "FROM") {
       count += 1;
       const words = rest.split(/\s+/);
@@ -68,67 +95,55 @@ export function dockerfileImages(text: string): ImageList {
   }
   if (count === 0)
     throw invalidList("line 1", "no FROM: this is no Dockerfile");
-  return list;
+  return images;
+}
+
+/** `ARG NAME[=value]...`: without a value it keeps what it has. */
+function readArguments(rest: string, values: Values, from: string): void {
+  const given = rest.match(/[^\s"'=]+(=("[^"]*"|'[^']*'|\S*))?/g) ?? [];
+  for (const each of given) {
+    const [, name = "", value] = /^([^=]+)(?:=(.*))?$/s.exec(each) ?? [];
+    if (value === undefined) continue;
+    const bare = value.replace(/^(["'])(.*)\1$/s, "$2");
+    values[name] = valueOf(bare, values, from);
+  }
+}
+
+/**
+ * The arguments that BuildKit sets in the global scope, of which `FROM` may
+ * make use without an `ARG` line. For `all` platforms they have no value.
+ * @throws TpullError `PLATFORM_INVALID`
+ */
+function builderArguments(target: string): Values {
+  if (target === "all") return {};
+  const platform = parsePlatform(target);
+  const { os, architecture, variant = "", osVersion = "" } = platform;
+  const values: Values = { TARGETSTAGE: "default" };
+  for (const where of ["BUILD", "TARGET"]) {
+    values[`${where}PLATFORM`] = formatPlatform(platform);
+    values[`${where}OS`] = os;
+    values[`${where}OSVERSION`] = osVersion;
+    values[`${where}ARCH`] = architecture;
+    values[`${where}VARIANT`] = variant;
+  }
+  return values;
 }
 
 /** An argument that nobody gives a value is what a build would be given by hand. */
-function valueOf(
-  text: string,
-  values: Readonly<Record<string, string>>,
-  from: string,
-): string {
+function valueOf(text: string, values: Values, from: string): string {
   try {
     const expanded = expand(text, values, false);
     if (expanded.unset.length === 0) return expanded.text;
     const names = expanded.unset.join(", ");
-    throw invalidList(from, `${text} needs a value for ${names}`);
+    const error = invalidList(from, `${text} needs a value for ${names}`);
+    if (!/^(BUILD|TARGET)/.test(names)) throw error;
+    throw new TpullError(error.code, error.message, {
+      hint: "Name the platforms one by one instead of all.",
+    });
   } catch (error) {
     if (error instanceof VariableMissingError) {
       throw invalidList(from, error.message);
     }
     throw error;
   }
-}
-
-/** Whole instructions: continued lines are joined, comments and here-documents left out. */
-function* instructions(text: string): Generator<Instruction> {
-  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
-  const escape = /^#\s*escape\s*=\s*`\s*$/im.test(directives(lines))
-    ? "`"
-    : "\\";
-  let begun: { line: number; text: string } | undefined;
-  let documents: string[] = [];
-  for (const [at, line] of lines.entries()) {
-    const [end] = documents;
-    if (end !== undefined) {
-      if (line.replace(/^\t+/, "") === end) documents = documents.slice(1);
-      continue;
-    }
-    if (/^\s*#/.test(line) || (begun !== undefined && line.trim() === "")) {
-      continue;
-    }
-    const trimmed = line.trimEnd();
-    const continued = trimmed.endsWith(escape);
-    const part = continued ? trimmed.slice(0, -1) : trimmed;
-    begun = {
-      line: begun?.line ?? at + 1,
-      text: `${begun?.text ?? ""} ${part}`.trim(),
-    };
-    if (continued && at < lines.length - 1) continue;
-    const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/s.exec(begun.text) ?? [];
-    const upper = word.toUpperCase();
-    if (["RUN", "COPY", "ADD"].includes(upper)) {
-      documents = [...rest.matchAll(/<<-?(["']?)([A-Za-z_]\w*)\1/g)].map(
-        ([, , name = ""]) => name,
-      );
-    }
-    if (word !== "") yield { line: begun.line, word: upper, rest: rest.trim() };
-    begun = undefined;
-  }
-}
-
-/** The comments at the very top, where directives of the parser stand. */
-function directives(lines: readonly string[]): string {
-  const end = lines.findIndex((line) => !/^\s*#/.test(line));
-  return lines.slice(0, end === -1 ? lines.length : end).join("\n");
 }

@@ -11,7 +11,7 @@ const LARGEST_BYTES = 64 * 1024 * 1024;
  */
 export async function textOf(
   path: string,
-  stdin: AsyncIterable<Uint8Array | string> | undefined,
+  stdin?: AsyncIterable<Uint8Array | string>,
 ): Promise<string> {
   if (path === "-") {
     if (stdin !== undefined) return whole(stdin);

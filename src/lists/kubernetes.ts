@@ -7,6 +7,15 @@ const CONTAINERS = ["initContainers", "containers", "ephemeralContainers"];
 /** Far deeper than any object is. */
 const DEEPEST = 100;
 
+/** Whether a YAML document is an object of Kubernetes, with containers or without. */
+export function isKubernetes(document: unknown): document is Mapping {
+  return (
+    isMapping(document) &&
+    typeof document["apiVersion"] === "string" &&
+    typeof document["kind"] === "string"
+  );
+}
+
 /**
  * Takes the images of all containers in an object, a template of pods
  * anywhere in it included, which custom resources have, too; and of image

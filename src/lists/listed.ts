@@ -1,11 +1,13 @@
 /** What a list of images names, in whatever form it is written. */
-import { TpullError } from "../../store/index.js";
+import { type Digest, TpullError } from "../../store/index.js";
 import { printable } from "../../store/reference/printable.js";
 
 export interface ListedImage {
   readonly reference: string;
   /** The platform that the list names for it. */
   readonly platform?: string;
+  /** Of a lock file: what the reference stood for, an index for a multi-platform image. It is to be taken, whatever the tag is now. */
+  readonly digest?: Digest;
   /** Where in the file: `line 3`, `service web`, `Deployment/web container app`. */
   readonly from?: string;
 }

@@ -1,63 +1,68 @@
 /** Lists of images as files, each in the form that it has. */
-import { readFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
 import { TpullError, isTpullError } from "../../store/index.js";
 import { printable } from "../../store/reference/printable.js";
-import { parseReference } from "../../store/reference/reference.js";
-import { composeImages } from "./compose.js";
+import { CombinedImages } from "./combine.js";
 import { dockerfileImages } from "./dockerfile.js";
-import { parseEnvFile } from "./env-file.js";
 import { textOf } from "./file-text.js";
-import { kubernetesImages } from "./kubernetes.js";
+import { type Form, FORMS, formOf } from "./form.js";
 import type { ImageList } from "./listed.js";
-import { isMapping } from "./mapping.js";
+import { lockedImages } from "./lock-list.js";
 import { parseImageList } from "./text-list.js";
+import { yamlImages } from "./yaml-list.js";
 
 export interface ReadListsOptions {
-  /** Of compose files: services with profiles are taken only if one of theirs is here; `*` is every one. */
+  /** Of compose files: services with profiles are taken only if one of theirs is here; `*` is every one. What the variable `COMPOSE_PROFILES` says by default. */
   readonly profiles?: readonly string[];
+  /** Of compose files: leaves out services that can be built as well as pulled. */
+  readonly ignoreBuildable?: boolean;
   /** What compose files take variables from, before the `.env` beside them; the process's own by default. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Of Dockerfiles: the platforms that are built for, os/arch[/variant], or `all`; this machine's by default. */
+  readonly platforms?: readonly string[];
   /** What the file `-` is. */
   readonly stdin?: AsyncIterable<Uint8Array | string>;
 }
 
-/** Values that aliases in YAML may be written out to: more is a bomb. */
-const MOST_ALIASES = 1000;
+/** What is said of a list that names nothing at all. */
+const EMPTY: Readonly<Record<Form, string>> = {
+  text: "names no image: there are only comments",
+  lock: "names no image: it was written for none",
+  dockerfile: "names no image: it builds on nothing but scratch",
+  yaml: "names no image: nothing in it has containers",
+};
 
 /**
- * Reads lists of images: text with one reference a line, compose files,
- * Kubernetes objects, Dockerfiles, told by their names and what is in them.
- * Each image comes once for each platform, in the order of the files.
+ * Reads lists of images: text with one reference a line, lock files, compose
+ * files, Kubernetes objects, Dockerfiles, told by their names and what is in
+ * them. Each image comes once for each platform, in the order of the files; the
+ * digest that a lock has for a name holds in all of them.
  * @param paths `-` is standard input
- * @throws TpullError `IMAGE_LIST_INVALID`, which names file and place;
+ * @throws TpullError `IMAGE_LIST_INVALID`, which names file and place, also
+ *   for what is empty or of no known form; `LOCK_INVALID`, `PLATFORM_INVALID`;
  *   what {@link parseReference} throws for a wrong reference
  */
 export async function readImageLists(
   paths: readonly string[],
   options: ReadListsOptions = {},
 ): Promise<ImageList> {
-  const all: ImageList = { images: [], skipped: [] };
-  const seen = new Set<string>();
+  const combined = new CombinedImages();
+  const skipped: ImageList["skipped"] = [];
   for (const path of paths) {
     const shown = path === "-" ? "standard input" : printable(path);
-    const { images, skipped } = await inFile(shown, async () =>
-      parse(path, await textOf(path, options.stdin), options),
-    );
     const at = (from: string | undefined): string =>
       from === undefined ? shown : `${shown}, ${from}`;
-    for (const { from, ...image } of images) {
-      await inFile(at(from), async () => parseReference(image.reference));
-      const key = JSON.stringify([image.reference, image.platform]);
-      if (seen.has(key)) continue;
-      seen.add(key);
-      all.images.push({ ...image, from: at(from) });
+    const list = await inFile(shown, async () =>
+      parse(path, await textOf(path, options.stdin), options),
+    );
+    for (const image of list.images) {
+      const place = at(image.from);
+      await inFile(place, async () => combined.add(image, place));
     }
-    for (const { from, why } of skipped) {
-      all.skipped.push({ from: at(from), why });
+    for (const { from, why } of list.skipped) {
+      skipped.push({ from: from === "" ? shown : at(from), why });
     }
   }
-  return all;
+  return { images: combined.all(), skipped };
 }
 
 /** Has what goes wrong name the file. */
@@ -82,88 +87,35 @@ async function parse(
   content: string,
   options: ReadListsOptions,
 ): Promise<ImageList> {
-  switch (formOf(path, content)) {
+  // Nobody means this: it is what a program leaves that failed before a pipe.
+  if (content.trim() === "") {
+    throw new TpullError("IMAGE_LIST_INVALID", "is empty", {
+      hint: `It has to be ${FORMS}.`,
+    });
+  }
+  const form = formOf(path, content);
+  const list = await imagesOf(form, path, content, options);
+  if (list.images.length + list.skipped.length > 0) return list;
+  return { images: [], skipped: [{ from: "", why: EMPTY[form] }] };
+}
+
+async function imagesOf(
+  form: Form,
+  path: string,
+  content: string,
+  options: ReadListsOptions,
+): Promise<ImageList> {
+  switch (form) {
+    case "lock":
+      return { images: lockedImages(content), skipped: [] };
     case "dockerfile":
-      return dockerfileImages(content);
+      return dockerfileImages(content, options.platforms);
     case "text":
       return { images: parseImageList(content), skipped: [] };
     case "yaml":
-      return yamlImages(path, content, options);
-  }
-}
-
-function formOf(path: string, content: string): "text" | "dockerfile" | "yaml" {
-  const name = basename(path);
-  if (/^(docker|container)file(\.|$)|\.(docker|container)file$/i.test(name)) {
-    return "dockerfile";
-  }
-  if (/\.(ya?ml|json)$/i.test(name)) return "yaml";
-  if (/\.(txt|list)$/i.test(name)) return "text";
-  const lines = content.split(/\r?\n/).map((line) => line.trim());
-  const first =
-    lines.find((line) => line !== "" && !line.startsWith("#")) ?? "";
-  if (/^(FROM|ARG)\s/i.test(first)) return "dockerfile";
-  const isYaml = /^(---|\{|[\w.-]+:(\s|$))/.test(first);
-  return isYaml ? "yaml" : "text";
-}
-
-async function yamlImages(
-  path: string,
-  content: string,
-  { profiles = [], env = process.env }: ReadListsOptions,
-): Promise<ImageList> {
-  const list: ImageList = { images: [], skipped: [] };
-  for (const document of await yamlDocuments(content)) {
-    const isCompose =
-      isMapping(document) &&
-      document["apiVersion"] === undefined &&
-      document["services"] !== undefined;
-    const found = isCompose
-      ? composeImages(document, {
-          profiles,
-          variables: { ...(await envBeside(path)), ...env },
-        })
-      : kubernetesImages(document);
-    list.images.push(...found.images);
-    list.skipped.push(...found.skipped);
-  }
-  return list;
-}
-
-async function yamlDocuments(content: string): Promise<unknown[]> {
-  const { parseAllDocuments } = await import("yaml");
-  const parsed = parseAllDocuments(content, {
-    merge: true,
-    logLevel: "silent",
-  });
-  return [...parsed].map((document) => {
-    const [error] = document.errors;
-    if (error !== undefined) {
-      const [line = ""] = error.message.split("\n");
-      throw new TpullError("IMAGE_LIST_INVALID", `this is no YAML: ${line}`);
-    }
-    try {
-      return document.toJS({ maxAliasCount: MOST_ALIASES }) as unknown;
-    } catch (error) {
-      const { message } = error as Error;
-      throw new TpullError(
-        "IMAGE_LIST_INVALID",
-        `this YAML cannot be read: ${message}`,
-      );
-    }
-  });
-}
-
-/** The `.env` that compose reads, too. */
-async function envBeside(path: string): Promise<Record<string, string>> {
-  if (path === "-") return {};
-  try {
-    return parseEnvFile(await readFile(join(dirname(path), ".env"), "utf8"));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return {};
-    throw new TpullError(
-      "IMAGE_LIST_INVALID",
-      `the .env beside it cannot be read: ${(error as Error).message}`,
-    );
+      return yamlImages(path, content, {
+        ...options,
+        env: options.env ?? process.env,
+      });
   }
 }

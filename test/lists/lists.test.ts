@@ -1,31 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { readImageLists, type ReadListsOptions } from "#src/lists/index.js";
-
-/** What the readers make of files of these names and contents. */
-async function read(
-  files: Record<string, string>,
-  options: ReadListsOptions = { env: {} },
-  names: string[] = Object.keys(files).filter((name) => name !== ".env"),
-) {
-  const folder = mkdtempSync(join(tmpdir(), "tpull-lists-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  for (const [name, content] of Object.entries(files)) {
-    writeFileSync(join(folder, name), content);
-  }
-  const paths = names.map((name) => join(folder, name));
-  const { images, skipped } = await readImageLists(paths, options);
-  const short = (text = ""): string => text.replace(`${folder}/`, "");
-  return {
-    images: images.map(({ reference, platform }) =>
-      [reference, platform].filter((each) => each !== undefined).join(" "),
-    ),
-    from: images.map(({ from }) => short(from)),
-    skipped: skipped.map(({ from, why }) => `${short(from)}: ${why}`),
-  };
-}
+import { describe, expect, test } from "vitest";
+import { readImageLists } from "#src/lists/index.js";
+import { read } from "./reading.js";
 
 describe("text", () => {
   test("references, platforms, comments", async () => {
@@ -65,8 +40,7 @@ services:
   debug: { image: busybox, profiles: [debug] }
   own: { image: team/own, build: . }
   worker: { extends: { service: cache } }
-  there: { extends: { file: other.yaml, service: a } }
-include: [more.yaml]
+  local: { image: team/local, build: ., pull_policy: build }
 `;
 
   test("services, variables, .env, anchors, extends", async () => {
@@ -75,13 +49,19 @@ include: [more.yaml]
       ".env": "TAG='1.27' # x\n",
     });
     expect(found).toEqual({
-      images: ["docker.io/library/nginx:1.27 linux/arm64", "redis:7"],
-      from: ["compose.yaml, service web", "compose.yaml, service cache"],
+      images: [
+        "docker.io/library/nginx:1.27 linux/arm64",
+        "redis:7",
+        "team/own",
+      ],
+      from: [
+        "compose.yaml, service web",
+        "compose.yaml, service cache",
+        "compose.yaml, service own (which can be built, too)",
+      ],
       skipped: [
-        "compose.yaml, include: other files are not read: name them, too",
         "compose.yaml, service debug: belongs to debug, a profile that was not asked for",
-        "compose.yaml, service own: is built, not pulled",
-        "compose.yaml, service there: extends a service of other.yaml, which is not read",
+        "compose.yaml, service local: is built, not pulled: its pull_policy is build",
       ],
     });
   });
@@ -94,6 +74,7 @@ include: [more.yaml]
       "r.test/library/nginx:2 linux/arm64",
       "redis:8",
       "busybox",
+      "team/own",
     ]);
     expect((await read(files, { env, profiles: ["*"] })).images).toEqual(
       images,
@@ -206,56 +187,67 @@ items:
 
   test("objects without images", async () => {
     const found = await read({
-      "cm.json": '{"kind":"ConfigMap","data":{"containers":"x"}}',
+      "cm.json":
+        '{"apiVersion":"v1","kind":"ConfigMap","data":{"containers":"x"}}',
     });
-    expect(found.images).toEqual([]);
+    expect(found).toMatchObject({
+      images: [],
+      skipped: ["cm.json: names no image: nothing in it has containers"],
+    });
   });
 });
 
-describe("Dockerfiles", () => {
-  test("stages, arguments, platforms, mounts", async () => {
-    const content = `# syntax=docker/dockerfile:1
-ARG BASE=debian VERSION="12-slim"
-# a comment
-FROM --platform=$BUILDPLATFORM golang:1.22 AS Build
-RUN --mount=type=bind,from=tools:3,target=/t <<EOF
-FROM notanimage
-EOF
-COPY --from=build /a /b
-COPY --from=0 /a /b
-FROM \\
-  # in between
-  \${BASE}:\${VERSION}
-COPY --from=busybox:1.36 /bin/sh /sh
-FROM --platform=linux/arm64 build
-FROM scratch
-FROM build AS last
-FROM --platform=linux/s390x alpine
-`;
-    expect(await read({ Dockerfile: content })).toEqual({
-      images: [
-        "golang:1.22",
-        "tools:3",
-        "debian:12-slim",
-        "busybox:1.36",
-        "alpine linux/s390x",
-      ],
-      from: [4, 5, 10, 13, 17].map((line) => `Dockerfile, line ${line}`),
-      skipped: [],
+describe("what names nothing", () => {
+  test.each([
+    ["images.txt", "# none yet\n", "there are only comments"],
+    ["Dockerfile", "FROM scratch\n", "it builds on nothing but scratch"],
+    ["compose.yaml", "services: {}\n", "nothing in it has containers"],
+  ])("%s may, and that is said", async (name, content, why) => {
+    expect(await read({ [name]: content })).toEqual({
+      images: [],
+      from: [],
+      skipped: [`${name}: names no image: ${why}`],
     });
   });
 
-  test("with another escape sign, and under another name", async () => {
-    const content = "# escape=`\r\nFROM `\r\n  a:1\r\n";
-    expect((await read({ list: content })).images).toEqual(["a:1"]);
-    expect((await read({ "app.Dockerfile": "from b" })).images).toEqual(["b"]);
+  test.each([
+    ["values.yaml", "image: { repository: nginx, tag: 1 }\nreplicas: 2\n"],
+    ["package.json", '{ "name": "x", "version": "1.0.0" }'],
+    ["empty.yaml", "---\n# nothing\n---\n"],
+    ["list", "apiVersion: v2\nname: chart\n"],
+  ])("%s is refused: it is no form that is known", async (name, content) => {
+    await expect(read({ [name]: content })).rejects.toMatchObject({
+      code: "IMAGE_LIST_INVALID",
+      message: expect.stringMatching(
+        new RegExp(`${name}: names no image in any form that is known$`),
+      ),
+      hint: expect.stringContaining("a compose file, Kubernetes objects"),
+    });
   });
 
-  test.each([
-    ["ARG V\nFROM a:$V", /line 2: a:\$V needs a value for V/],
-    ["RUN x", /no FROM/],
-    ["FROM --platform=linux/arm64", /names no image/],
-  ])("%j is refused", async (content, message) => {
-    await expect(read({ Dockerfile: content })).rejects.toThrow(message);
+  test("each file is looked at by itself", async () => {
+    const files = { "a.txt": "nginx\n", "b.yaml": "some: thing\n" };
+    await expect(read(files)).rejects.toThrow(/b\.yaml: names no image/);
+  });
+
+  test("nothing at all is what a program leaves that failed", async () => {
+    const stdin = (async function* () {
+      yield " \n";
+    })();
+    await expect(readImageLists(["-"], { stdin })).rejects.toMatchObject({
+      code: "IMAGE_LIST_INVALID",
+      message: "standard input: is empty",
+    });
+  });
+});
+
+describe("several lists", () => {
+  test("an image once, however it is spelled", async () => {
+    const found = await read({
+      "a.txt": "nginx\nredis:7 linux/arm64\n",
+      "b.txt": "docker.io/library/nginx:latest\nredis:7\n",
+    });
+    expect(found.images).toEqual(["nginx", "redis:7 linux/arm64", "redis:7"]);
+    expect(found.from.at(-1)).toBe("b.txt, line 2");
   });
 });

@@ -1,4 +1,6 @@
 /** `tpull images-of FILE...` */
+import type { ListedImage } from "../../lists/index.js";
+import { parseReference } from "../../../store/reference/reference.js";
 import { imagesIn } from "../listed.js";
 import { oneLine } from "../terminal-text.js";
 import { type Answer, jsonDocument } from "./answer.js";
@@ -12,10 +14,13 @@ export const answerImagesOf: Answer = async (context) => {
     return 0;
   }
   const { images } = await imagesIn(files, flags, context);
-  const lines = images.map(
-    ({ reference, platform }) =>
-      `${oneLine(reference)}${platform === undefined ? "" : ` ${oneLine(platform)}`}\n`,
-  );
-  output.out(lines.join(""));
+  output.out(images.map((image) => `${oneLine(lineOf(image))}\n`).join(""));
   return 0;
 };
+
+/** As docker writes a name that stands for one digest only; the platform behind it, as in lists. */
+function lineOf({ reference, platform, digest }: ListedImage): string {
+  const isPinned = parseReference(reference).digest !== undefined;
+  const pin = digest === undefined || isPinned ? "" : `@${digest}`;
+  return `${reference}${pin}${platform === undefined ? "" : ` ${platform}`}`;
+}

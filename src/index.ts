@@ -80,6 +80,28 @@ export type {
   ReadListsOptions,
   SkippedEntry,
 } from "./lists/index.js";
+export {
+  checkLock,
+  formatLock,
+  LOCK_VERSION,
+  lockChanges,
+  lockImages,
+  readLock,
+  writeLock,
+} from "./lock/index.js";
+export type {
+  CheckedImage,
+  CheckLockOptions,
+  ListDifference,
+  Lock,
+  LockChange,
+  LockCheck,
+  LockedImage,
+  LockedPlatform,
+  LockOptions,
+  LockResult,
+  PlatformChange,
+} from "./lock/index.js";
 export { checkArchive } from "./archive/check.js";
 export type { ArchiveCheck, ArchiveFinding } from "./archive/check.js";
 export { repair } from "./repair/repair.js";

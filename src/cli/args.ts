@@ -303,6 +303,7 @@ function buildRequest(
     case "resolve":
     case "tags":
     case "bundle":
+    case "lock":
     case undefined:
       return withNear(command, workRequest(command ?? "pull", words, flags));
     default:

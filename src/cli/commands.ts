@@ -2,7 +2,7 @@
 
 /** The commands that ask registries for images or repositories. */
 export type WorkCommand =
-  "pull" | "plan" | "manifest" | "resolve" | "tags" | "bundle";
+  "pull" | "plan" | "manifest" | "resolve" | "tags" | "bundle" | "lock";
 
 /** Those that store nothing. */
 export type QueryCommand = Exclude<WorkCommand, "pull">;
@@ -57,7 +57,12 @@ export interface CommandSpec {
   /** Example and what it is for. */
   readonly examples: readonly HelpRow[];
   /** What the exit statuses 0 and 1 mean, where that is worth saying. */
-  readonly status?: { readonly done: string; readonly failed: string };
+  readonly status?: {
+    readonly done: string;
+    readonly failed: string;
+    /** Statuses that only this command has. */
+    readonly others?: readonly HelpRow[];
+  };
 }
 
 const IMAGE: HelpRow = [
@@ -350,6 +355,41 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       failed: "an image failed; the bundle is as it was",
     },
   },
+  lock: {
+    group: "elsewhere",
+    summary: "write down which bytes the names of a list stand for now",
+    usage: [
+      "tpull lock [options] [-o LOCK] IMAGE...",
+      "tpull lock [options] [-o LOCK] -f LIST",
+      "tpull lock --check [options] LOCK",
+    ],
+    operands: { noun: "image", least: 0, most: MANY, offers: "files" },
+    arguments: [
+      IMAGE,
+      [
+        "LOCK",
+        "a lock file, which every command takes as LIST: then all hosts get the same bytes, wherever the tags have moved; - is standard input, or output",
+      ],
+    ],
+    examples: [
+      [
+        "tpull lock -f compose.yaml -o tpull.lock",
+        "again: brings it up to date",
+      ],
+      ["tpull lock --check tpull.lock", "what has moved since"],
+      ["tpull -f tpull.lock", "exactly that"],
+    ],
+    status: {
+      done: "the lock is written, or nothing has moved",
+      failed: "an image could not be asked for; the lock is as it was",
+      others: [
+        [
+          "3",
+          "--check: a name stands for something else now, or is gone, or the list names other images",
+        ],
+      ],
+    },
+  },
   inventory: {
     group: "elsewhere",
     summary: "list the layers of a data root, for bundles without them",
@@ -364,7 +404,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     arguments: [
       [
         "FILE",
-        "one reference a line, a compose file, Kubernetes objects or a Dockerfile; - is standard input",
+        "one reference a line, a lock file, a compose file, Kubernetes objects or a Dockerfile; - is standard input",
       ],
     ],
     examples: [

@@ -129,8 +129,9 @@ function managementText(word: ManagementWord): string {
 function statusRows({
   done,
   failed,
+  others = [],
 }: NonNullable<CommandSpec["status"]>): HelpRow[] {
-  return [["0", done], ["1", failed], USAGE_STATUS, STOPPED_STATUS];
+  return [["0", done], ["1", failed], USAGE_STATUS, ...others, STOPPED_STATUS];
 }
 
 function section(title: string, lines: readonly string[]): string {

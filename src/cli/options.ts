@@ -77,6 +77,7 @@ export interface Flags {
   retag?: true;
   file?: readonly string[];
   profile?: readonly string[];
+  check?: true;
   "ignore-buildable"?: true;
   checksum?: true;
   have?: readonly string[];
@@ -128,6 +129,7 @@ const ASKING: readonly CommandName[] = [
   "resolve",
   "tags",
   "bundle",
+  "lock",
 ];
 
 /** The commands that look at a data root. */
@@ -213,8 +215,13 @@ export const OPTIONS: {
       "load",
       "bundle",
       "images-of",
+      "lock",
     ],
     at: {
+      lock: {
+        help: "os/arch[/variant] that the lock is for; several with commas between, or all",
+        default: "what the list names, else whatever suits who uses the lock",
+      },
       "images-of": {
         help: "of a Dockerfile: os/arch[/variant] that is built for; several with commas between",
       },
@@ -389,11 +396,15 @@ export const OPTIONS: {
     commands: ["serve"],
   },
   output: {
-    shortAt: { save: "o", bundle: "o" },
+    shortAt: { save: "o", bundle: "o", lock: "o" },
     metavar: "FILE",
     help: "write the archive here; it is there when it is whole",
-    commands: ["save", "bundle"],
+    commands: ["save", "bundle", "lock"],
     at: {
+      lock: {
+        help: "write the lock here; it is there when it is whole",
+        default: "standard output",
+      },
       save: { default: "standard output, unless that is a terminal" },
       bundle: {
         help: "write the bundle here: into a directory if it is one or ends in /, else into a tar",
@@ -408,21 +419,30 @@ export const OPTIONS: {
     },
   },
   file: {
-    shortAt: { pull: "f", plan: "f", bundle: "f" },
+    shortAt: { pull: "f", plan: "f", bundle: "f", lock: "f" },
     metavar: "LIST",
-    help: "take the images of this file, too: one a line, or a compose file, Kubernetes objects, a Dockerfile; - is standard input",
+    help: "take the images of this file, too: one a line, or a lock file, a compose file, Kubernetes objects, a Dockerfile; - is standard input",
     repeatable: true,
-    commands: ["pull", "plan", "bundle"],
+    commands: ["pull", "plan", "bundle", "lock"],
+    at: {
+      lock: {
+        help: "take the images of this file, too, as other commands do; of a lock file only their names, so that it is brought up to date",
+      },
+    },
   },
   profile: {
     metavar: "NAME",
     help: "of a compose file: take the services of this profile, too; * for every one",
     repeatable: true,
-    commands: ["pull", "plan", "bundle", "images-of"],
+    commands: ["pull", "plan", "bundle", "lock", "images-of"],
   },
   "ignore-buildable": {
     help: "of a compose file: leave out services that can be built as well as pulled",
-    commands: ["pull", "plan", "bundle", "images-of"],
+    commands: ["pull", "plan", "bundle", "lock", "images-of"],
+  },
+  check: {
+    help: "write nothing, and say what has moved since the lock was written; with -f also what the list has and the lock has not, and the other way round",
+    commands: ["lock"],
   },
   have: {
     metavar: "FILE",
@@ -480,9 +500,13 @@ export const OPTIONS: {
       "serve",
       "load",
       "bundle",
+      "lock",
       "images-of",
     ],
     at: {
+      lock: {
+        help: "do not say what was written; with --check: only what is not as it was",
+      },
       serve: { help: "no line for each request" },
       bundle: { help: "print nothing but failures" },
       "images-of": { help: "do not say what was left out" },
@@ -505,6 +529,7 @@ export const OPTIONS: {
       "resolve",
       "tags",
       "bundle",
+      "lock",
       "images-of",
       ...LOCAL,
     ],
@@ -533,6 +558,7 @@ export const OPTIONS: {
       resolve: GIVE_UP,
       tags: GIVE_UP,
       bundle: { help: "give up after 30s, 10m, 1h; what was fetched stays" },
+      lock: GIVE_UP,
       verify: GIVE_UP,
     },
   },

@@ -127,6 +127,8 @@ export async function loadAnswer(
       return (await import("./local/verify-archive.js")).answerVerifyArchive;
     case "bundle":
       return (await import("./answers/bundle.js")).answerBundle;
+    case "lock":
+      return (await import("./answers/lock.js")).answerLock;
     case "images-of":
       return (await import("./answers/images-of.js")).answerImagesOf;
     case "inventory":

@@ -112,16 +112,15 @@ function order(a: string, b: string): number {
  * @throws TpullError `LOCK_INVALID`, which names the place
  */
 export function parseLock(text: string): Lock {
+  if (!isLock(text)) {
+    throw invalidLock(`it does not begin with "lock": ${LOCK_VERSION}`);
+  }
   const document = object(parseJson(text), "the file");
   const version = document["lock"];
   if (version !== LOCK_VERSION) {
     throw invalidLock(
-      typeof version === "number"
-        ? `it is of version ${version}, and this tpull reads version ${LOCK_VERSION}`
-        : `it does not begin with "lock": ${LOCK_VERSION}`,
-      typeof version === "number"
-        ? "Use a newer tpull, or write the lock again with this one."
-        : undefined,
+      `it is of version ${printable(String(version))}, and this tpull reads version ${LOCK_VERSION}`,
+      "Use a newer tpull, or write the lock again with this one.",
     );
   }
   const images = list(document["images"], "images").map((each, at) =>
@@ -222,7 +221,7 @@ function parseJson(content: string): unknown {
   } catch (error) {
     const { message } = error as Error;
     throw invalidLock(
-      `it is no JSON: ${printable(message)}`,
+      `it is damaged, and no JSON: ${printable(message)}`,
       "Write it again with tpull lock.",
     );
   }

@@ -15,7 +15,7 @@ import {
 import type { Reference } from "../../store/reference/reference.js";
 import type { ImageManifest } from "../registry/manifest.js";
 import type { Top } from "../resolve-image.js";
-import type { Query } from "./query.js";
+import type { IndexContext } from "../index-images.js";
 
 /** One image behind a name. */
 export interface NamedImage {
@@ -36,7 +36,7 @@ export async function imagesBehind(
   top: Top,
   wanted: readonly Platform[],
   reference: Reference,
-  query: Query,
+  query: IndexContext,
 ): Promise<NamedImage[]> {
   const { document } = top;
   if (document.kind === "image") {
@@ -58,7 +58,7 @@ export async function imagesBehind(
 function choose(
   images: readonly IndexImage[],
   platform: Platform,
-  { image }: Query,
+  { image }: IndexContext,
 ): IndexImage {
   const [best] = choosePlatform(images, platform);
   if (best !== undefined) return best;
@@ -70,7 +70,7 @@ async function onlyImage(
   { config }: ImageManifest,
   wanted: readonly Platform[],
   reference: Reference,
-  { client, call, image }: Query,
+  { client, call, image }: IndexContext,
 ): Promise<NamedImage> {
   const wire = readPlatformOf(await client.bytes(reference, config, call));
   const name = platformName(wire);

@@ -47,6 +47,7 @@ Commands that carry images elsewhere:
   save        save images from a data root as one archive
   load        load images from an archive into a data root
   bundle      fetch images into an archive to be carried elsewhere
+  lock        write down which bytes the names of a list stand for now
   inventory   list the layers of a data root, for bundles without them
   images-of   list the images that a file names, as --file takes them
 
@@ -72,10 +73,12 @@ Options of tpull pull:
       --platform P[,P...]  os/arch[/variant] of the image to choose; several
                            with commas between, or all (default: this machine's)
   -f, --file LIST          take the images of this file, too: one a line, or a
-                           compose file, Kubernetes objects, a Dockerfile; - is
-                           standard input (may be repeated)
+                           lock file, a compose file, Kubernetes objects, a
+                           Dockerfile; - is standard input (may be repeated)
       --profile NAME       of a compose file: take the services of this profile,
                            too; * for every one (may be repeated)
+      --ignore-buildable   of a compose file: leave out services that can be
+                           built as well as pulled
   -a, --all-tags           every tag of the repository
       --concurrency N      layers in flight at once, 1 to 64 (default: one more
                            than cores, 3 to 8)

@@ -124,6 +124,12 @@ export class FaultRegistry {
     return { mediaType, digest, size: bytes.length };
   }
 
+  /** Takes a tag, or a manifest by its digest, away again. */
+  removeManifest(repository: string, item: string): void {
+    this.#manifests.delete(`${repository} ${item}`);
+    this.#tags.get(repository)?.delete(item);
+  }
+
   /** Adds an OCI image of these layers, whatever bytes they are. */
   addImage(
     repository: string,

@@ -1,0 +1,114 @@
+/** Lock files on disk. */
+import { chmodSync, realpathSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { NewFile, isSpecial, writing } from "../../store/archive/new-file.js";
+import { TpullError, isTpullError } from "../../store/index.js";
+import { isAbsent, outputFailure } from "../../store/io-error.js";
+import { printable } from "../../store/reference/printable.js";
+import { textOf } from "../lists/file-text.js";
+import { formatLock, type Lock, parseLock } from "./format.js";
+
+/** Names and digests are no secret; the umask has its say. */
+const FILE_MODE = 0o666;
+const MODE_BITS = 0o777;
+
+/**
+ * Reads a lock file.
+ * @param path `-` is standard input
+ * @param stdin what `-` is
+ * @throws TpullError `LOCK_INVALID`, also when it cannot be read
+ */
+export async function readLock(
+  path: string,
+  stdin?: AsyncIterable<Uint8Array | string>,
+): Promise<Lock> {
+  try {
+    return parseLock(await textOf(path, stdin));
+  } catch (error) {
+    if (!isTpullError(error)) throw error;
+    const shown = path === "-" ? "standard input" : printable(path);
+    throw new TpullError("LOCK_INVALID", `${shown}: ${error.message}`, {
+      hint: error.hint,
+      cause: error,
+    });
+  }
+}
+
+/**
+ * The lock that is to be replaced, if there is one.
+ * @returns undefined where there is no file, or one that takes whatever it is given
+ * @throws TpullError `OUTPUT_EXISTS` for a file that is no lock, which is not
+ *   replaced; `OUTPUT_NOT_WRITABLE`
+ */
+export async function lockInPlace(path: string): Promise<Lock | undefined> {
+  const here = await writing(path, async () =>
+    statSync(path, { throwIfNoEntry: false }),
+  );
+  if (here === undefined || (here.isFile() && here.size === 0))
+    return undefined;
+  if (isSpecial(path)) return undefined;
+  try {
+    return await readLock(path);
+  } catch (error) {
+    if (!isTpullError(error)) throw error;
+    throw new TpullError(
+      "OUTPUT_EXISTS",
+      `${error.message}; it is not replaced`,
+      {
+        hint: "Choose another place for the lock, or remove what is there.",
+        cause: error,
+      },
+    );
+  }
+}
+
+/**
+ * Writes a lock file: what was there is there until all of the new one is. A
+ * link to a file stays one, and a file keeps its mode. The same lock is not
+ * written again.
+ * @throws TpullError `OUTPUT_NOT_WRITABLE`, `DISK_FULL`
+ */
+export async function writeLock(path: string, lock: Lock): Promise<void> {
+  const text = formatLock(lock);
+  if (isSpecial(path)) {
+    return writing(path, async () => writeFile(path, text));
+  }
+  const place = placeOf(path);
+  const mode = modeOf(place);
+  if (mode !== undefined && (await isSame(place, text))) return;
+  const bytes = Buffer.from(text);
+  const file = await NewFile.begin(place, mode ?? FILE_MODE);
+  try {
+    if (mode !== undefined) chmodSync(file.path, mode);
+    await file.write(bytes, 0);
+    await file.finish(bytes.length);
+  } catch (error) {
+    await file.discard();
+    throw error;
+  }
+}
+
+/** Where the file itself is that a path names. */
+function placeOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    if (isAbsent(error)) return resolve(path);
+    throw outputFailure(error, path);
+  }
+}
+
+function modeOf(path: string): number | undefined {
+  const here = statSync(path, { throwIfNoEntry: false });
+  return here === undefined ? undefined : here.mode & MODE_BITS;
+}
+
+async function isSame(path: string, text: string): Promise<boolean> {
+  try {
+    return (await textOf(path)) === text;
+  } catch {
+    // It is replaced, or the attempt says what is in the way.
+    return false;
+  }
+}

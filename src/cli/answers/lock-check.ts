@@ -83,30 +83,33 @@ function imageLines({
   platforms = [],
   available,
 }: CheckedImage): string[] {
-  const lines = [`${status.padEnd(10)}  ${reference}`];
-  const add = (name: string, text: string): void => {
-    lines.push(`${" ".repeat(12)}${name.padEnd(6)}  ${text}`);
-  };
+  const line = `${status.padEnd(10)}  ${reference}`;
+  if (status !== "moved" && status !== "gone") return [line];
   const left = available === false ? ", which the registry no longer has" : "";
-  if (status === "gone") add("locked", digest + left);
-  if (status !== "moved") return lines;
-  add("locked", digest + left);
-  add("now", now ?? "");
-  for (const change of platforms) {
-    add("", `${change.platform ?? "no platform"}: ${changeText(change)}`);
-  }
-  return lines;
+  const facts = [
+    ["locked", digest + left],
+    ...(now === undefined ? [] : [["now", now]]),
+    ...platforms.map((change) => [
+      change.platform ?? "no platform",
+      changeText(change),
+    ]),
+  ];
+  const width = Math.max(...facts.map(([name = ""]) => name.length));
+  return [
+    line,
+    ...facts.map(([name = "", text]) => `  ${name.padEnd(width)}  ${text}`),
+  ];
 }
 
-function changeText({ status, digest, now }: PlatformChange): string {
+function changeText({ status, now }: PlatformChange): string {
   switch (status) {
     case "unchanged":
       return "as it was";
     case "moved":
-      return `${digest} -> ${now}`;
+      return `now ${now}`;
     case "gone":
       return "gone";
     case "added":
-      return "new";
+      return `new, ${now}`;
   }
 }

@@ -36,11 +36,16 @@ export function dockerfileImages(
     for (const [key, image] of own) {
       const isCommon = lists.every((list) => list.images.has(key));
       if (!images.has(key)) {
-        images.set(key, isCommon ? image : { platform, ...image });
+        images.set(key, isCommon ? image : onlyFor(platform, image));
       }
     }
   }
   return { images: [...images.values()], skipped: [] };
+}
+
+/** What `FROM --platform` says goes before what is built for. */
+function onlyFor(platform: string, image: ListedImage): ListedImage {
+  return { platform, ...image, platformFixed: true };
 }
 
 function keyOf({ reference, platform, from }: ListedImage): string {

@@ -6,6 +6,8 @@ export interface ListedImage {
   readonly reference: string;
   /** The platform that the list names for it. */
   readonly platform?: string;
+  /** The platform is one of several that were asked for, and has led to this reference: for the others there is another one. */
+  readonly platformFixed?: true;
   /** Of a lock file: what the reference stood for, an index for a multi-platform image. It is to be taken, whatever the tag is now. */
   readonly digest?: Digest;
   /** Where in the file: `line 3`, `service web`, `Deployment/web container app`. */

@@ -35,12 +35,9 @@ export function namesToLock(
   const failures: FailedPull[] = [];
   const forAll = platforms.map(normalizedPlatform);
   for (const image of images) {
-    const { reference: text, platform }: ListedImage =
-      typeof image === "string" ? { reference: image } : image;
-    const own =
-      forAll.length > 0 || platform === undefined
-        ? forAll
-        : [normalizedPlatform(platform)];
+    const listed = typeof image === "string" ? { reference: image } : image;
+    const { reference: text } = listed;
+    const own = platformsOf(listed, forAll);
     try {
       const reference = parseReference(text);
       const name = canonicalName(reference);
@@ -65,4 +62,14 @@ export function namesToLock(
     wanted: [...wanted].sort(),
   }));
   return { names: names.sort((a, b) => (a.name < b.name ? -1 : 1)), failures };
+}
+
+function platformsOf(
+  { platform, platformFixed }: ListedImage,
+  forAll: readonly string[],
+): readonly string[] {
+  if (platform === undefined || (forAll.length > 0 && !platformFixed)) {
+    return forAll;
+  }
+  return [normalizedPlatform(platform)];
 }

@@ -125,6 +125,24 @@ Lock: ${lock}: 2 added
     expect(JSON.parse(out).images).toHaveLength(1);
   });
 
+  it("takes for each platform the image that a Dockerfile has for it", async () => {
+    const { registry } = await scene();
+    const base = publishOne(registry, "base:amd64", AMD64, "a");
+    const other = publishOne(registry, "base:arm64", ARM64, "a");
+    const image = `${registry.host}/base:$TARGETARCH`;
+    const file = join(written({ Dockerfile: `FROM ${image}` }), "Dockerfile");
+    const { status, out } = await run([
+      "--platform=linux/amd64,linux/arm64",
+      "-f",
+      file,
+    ]);
+    expect(status).toBe(0);
+    expect(JSON.parse(out).images).toMatchObject([
+      { reference: base.name, wanted: ["linux/amd64"] },
+      { reference: other.name, wanted: ["linux/arm64"] },
+    ]);
+  });
+
   it("names what fails, and leaves the lock as it was", async () => {
     const { registry, list, lock } = await scene();
     await run(["-f", list, "-o", lock]);

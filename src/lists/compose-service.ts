@@ -50,7 +50,7 @@ export async function wholeService(
       throw invalidList(from, "extends itself");
     }
     seen.add(key);
-    const one = own(here.services, next, from, here.file);
+    const one = own(here.services, next, asked, here.file);
     fields = mergedService(one, fields);
     const { file, service } = baseOf(one["extends"], from, variables);
     if (file !== undefined && isRemote(file)) {

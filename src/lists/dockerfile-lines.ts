@@ -13,7 +13,7 @@ export interface Directive {
 }
 
 /** The directives that BuildKit knows; any other line ends them. */
-const DIRECTIVE = /^#\s*(syntax|escape|check)\s*=\s*(\S.*?)\s*$/i;
+const DIRECTIVE = /^#\s*(syntax|escape|check)\s*=\s*(\S.*)$/i;
 
 /** The directives at the top: `# syntax=docker/dockerfile:1`. A line with `#!` may stand above them. */
 export function directives(text: string): Map<string, Directive> {
@@ -23,7 +23,7 @@ export function directives(text: string): Map<string, Directive> {
     const [, name = "", value = ""] = DIRECTIVE.exec(line) ?? [];
     if (name === "") break;
     if (!found.has(name.toLowerCase())) {
-      found.set(name.toLowerCase(), { line: at + 1, value });
+      found.set(name.toLowerCase(), { line: at + 1, value: value.trimEnd() });
     }
   }
   return found;

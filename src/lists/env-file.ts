@@ -21,6 +21,7 @@ export function parseEnvFile(
 ): Record<string, string> {
   const values: Record<string, string> = {};
   const first = definedOf(outer);
+  const known = { ...first };
   let rest = text.replace(/\r\n?/g, "\n");
   while (rest !== "") {
     const [taken, name] = NAME.exec(rest) ?? [];
@@ -31,9 +32,9 @@ export function parseEnvFile(
     const { raw, length, literal } = valueAt(rest.slice(taken.length));
     rest = afterLine(rest.slice(taken.length + length));
     if (name === "__proto__") continue;
-    values[name] = literal
-      ? raw
-      : expand(raw, { ...values, ...first }, true).text;
+    const value = literal ? raw : expand(raw, known, true).text;
+    values[name] = value;
+    if (!Object.hasOwn(first, name)) known[name] = value;
   }
   return values;
 }

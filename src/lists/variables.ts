@@ -12,6 +12,8 @@ export interface Expanded {
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
 /** Defaults may hold variables with defaults; nobody nests them deeper. */
 const DEEPEST = 20;
+/** Values that hold each other several times over grow without end. */
+const LONGEST = 1024 * 1024;
 
 /**
  * Puts in values for `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`,
@@ -19,7 +21,7 @@ const DEEPEST = 20;
  * `${NAME?message}`; with a colon an empty value counts as none. What follows
  * the sign may itself hold variables. `$$` is a dollar sign where `dollars`
  * says so, as in compose files.
- * @throws VariableMissingError by `?`, or for what is no such expression
+ * @throws VariableMissingError by `?`, for what is no such expression, or where it comes to more than 1 MiB
  */
 export function expand(
   text: string,
@@ -37,6 +39,7 @@ export function expand(
     const dollar = text.indexOf("$", at);
     if (dollar === -1) break;
     out += text.slice(at, dollar);
+    if (out.length > LONGEST) throw tooLong();
     const rest = text.slice(dollar + 1);
     const plain = NAME.exec(rest)?.[0];
     if (dollars && rest.startsWith("$")) {
@@ -67,7 +70,13 @@ export function expand(
       at = dollar + 1;
     }
   }
-  return { text: out + text.slice(at), unset };
+  out += text.slice(at);
+  if (out.length > LONGEST) throw tooLong();
+  return { text: out, unset };
+}
+
+function tooLong(): VariableMissingError {
+  return new VariableMissingError("variables come to more than 1 MiB");
 }
 
 type Values = Parameters<typeof expand>[1];

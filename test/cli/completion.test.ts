@@ -146,6 +146,7 @@ const LINES: readonly (readonly [line: string, words: readonly string[]])[] = [
     ["image", "load", "-i", "some-certificate.pem"],
   ],
   ["tpull bundle -f some\t", ["bundle", "-f", "some-certificate.pem"]],
+  ["tpull loc\t--che\tsome\t", ["lock", "--check", "some-certificate.pem"]],
   ["tpull completion f\t", ["completion", "fish"]],
   ["tpull help compl\t", ["help", "completion"]],
 ];

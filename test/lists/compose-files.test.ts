@@ -61,7 +61,7 @@ describe("extends, from another file", () => {
   test("a service that is not there is refused in the same file, too", async () => {
     const content = "services: { a: { extends: b } }";
     await expect(read({ "compose.yaml": content })).rejects.toThrow(
-      /service b: extends b, which is not there/,
+      /service a: extends b, which is not there/,
     );
   });
 

@@ -49,6 +49,13 @@ FROM --platform=linux/s390x alpine
     await expect(read({ Dockerfile: content })).rejects.toThrow(message);
   });
 
+  test("a directive with blanks without end is read at once", async () => {
+    const content = `# syntax=a:1${" ".repeat(500_000)}x\nFROM b`;
+    const started = performance.now();
+    expect((await read({ Dockerfile: content })).images).toEqual(["a:1", "b"]);
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
   test("the frontend that reads it is fetched, too", async () => {
     const content = `#!/usr/bin/env docker-build
 # escape=\`

@@ -65,6 +65,21 @@ describe("variables in values", () => {
   });
 });
 
+test("values that hold each other over and over come to an end", () => {
+  const lines = ["A0=xxxxxxxxxx"];
+  for (let at = 1; at < 40; at++) {
+    lines.push(`A${at}=${`\${A${at - 1}}`.repeat(4)}`);
+  }
+  expect(() => parseEnvFile(lines.join("\n"))).toThrow(/more than 1 MiB/);
+});
+
+test("a long file takes no time", () => {
+  const lines = Array.from({ length: 50_000 }, (_, at) => `A${at}="x" y`);
+  const started = performance.now();
+  expect(Object.keys(parseEnvFile(lines.join("\n"))).length).toBe(50_000);
+  expect(performance.now() - started).toBeLessThan(5000);
+});
+
 test("a variable that is undefined outside does not hide the one in .env", async () => {
   const files = {
     "compose.yaml": "services: { a: { image: 'x:${TAG}' } }",

@@ -217,8 +217,8 @@ function readOption(
     throw usageError(`${flag} needs a value: --${name} ${spec.metavar}`);
   }
   if (value === "") throw usageError(`the value of ${flag} is empty`);
-  // A dash alone is a value: standard input, or output.
-  if (!token.inlineValue && value.startsWith("-") && value !== "-") {
+  const isStream = value === "-" && spec.dash?.includes(command);
+  if (!token.inlineValue && value.startsWith("-") && !isStream) {
     throw usageError(
       `${flag} needs a value, but ${shown(value)} follows (write --${name}=${spec.metavar} for a value that begins with "-")`,
     );

@@ -102,6 +102,8 @@ export interface OptionSpec<Value = unknown> {
   readonly offers?: readonly string[];
   readonly range?: readonly [number, number];
   readonly read?: ValueReader<Value | Element<Value>>;
+  /** The commands to which a dash alone is standard input or output. */
+  readonly dash?: readonly CommandName[];
   /** May be given several times; its value is the list. Of others the last one counts. */
   readonly repeatable?: true;
   /** The commands that take it; `--help` and `--version` go anywhere. */
@@ -397,6 +399,7 @@ export const OPTIONS: {
   },
   output: {
     shortAt: { save: "o", bundle: "o", lock: "o" },
+    dash: ["lock"],
     metavar: "FILE",
     help: "write the archive here; it is there when it is whole",
     commands: ["save", "bundle", "lock"],
@@ -420,6 +423,7 @@ export const OPTIONS: {
   },
   file: {
     shortAt: { pull: "f", plan: "f", bundle: "f", lock: "f" },
+    dash: ["pull", "plan", "bundle", "lock"],
     metavar: "LIST",
     help: "take the images of this file, too: one a line, or a lock file, a compose file, Kubernetes objects, a Dockerfile; - is standard input",
     repeatable: true,
@@ -465,6 +469,7 @@ export const OPTIONS: {
   },
   input: {
     shortAt: { load: "i" },
+    dash: ["load"],
     metavar: "FILE|DIR",
     help: "read this; - is standard input",
     default: "standard input, unless that is a terminal",

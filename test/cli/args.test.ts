@@ -402,3 +402,25 @@ describe("usage errors", () => {
     );
   });
 });
+
+describe("a dash alone", () => {
+  test.each([
+    [["pull", "-f", "-"], { file: ["-"] }],
+    [["-f", "a", "--file", "-"], { file: ["a", "-"] }],
+    [["bundle", "-o", "x", "-f", "-"], { output: "x", file: ["-"] }],
+    [["load", "-i", "-"], { input: "-" }],
+    [["lock", "-o", "-", "a"], { output: "-" }],
+  ])("%j is standard input or output", (argv, flags) => {
+    expect(parseCommandLine(argv)).toMatchObject({ flags });
+  });
+
+  test.each([
+    [["save", "-o", "-", "a"]],
+    [["bundle", "-o", "-", "a"]],
+    [["--root", "-", "a"]],
+  ])("%j is no value", (argv) => {
+    expect(() => parseCommandLine(argv)).toThrow(
+      /needs a value, but "-" follows/,
+    );
+  });
+});

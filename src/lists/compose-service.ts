@@ -104,14 +104,16 @@ function baseOf(
     : { service, file: expandedText(file, where, variables) };
 }
 
-/** One service over another: lists of profiles are joined, of all other fields the upper one counts. */
+/** Fields that are joined where a service is laid over another; of all others that are read, the upper one counts. */
+const JOINED = ["profiles", "volumes"];
+
+/** One service over another. */
 export function mergedService(below: Mapping, above: Mapping): Mapping {
-  const [one, other] = [below["profiles"], above["profiles"]];
-  return {
-    ...below,
-    ...above,
-    ...(Array.isArray(one) && (other === undefined || Array.isArray(other))
-      ? { profiles: [...one, ...(other ?? [])] }
-      : {}),
-  };
+  const joined = JOINED.flatMap((field) => {
+    const [lower, upper] = [below[field], above[field] ?? []];
+    return Array.isArray(lower) && Array.isArray(upper)
+      ? [[field, [...lower, ...upper]]]
+      : [];
+  });
+  return { ...below, ...above, ...Object.fromEntries(joined) };
 }

@@ -30,16 +30,3 @@ export function expandedText(
     throw error;
   }
 }
-
-/** @throws TpullError `IMAGE_LIST_INVALID` */
-export function stringsOf(
-  given: unknown,
-  where: string,
-  variables: Variables,
-): string[] {
-  if (given === undefined || given === null) return [];
-  if (!Array.isArray(given) || given.some((each) => typeof each !== "string")) {
-    throw invalidList(where, "is no list of names");
-  }
-  return given.map((each) => expandedText(each, where, variables));
-}

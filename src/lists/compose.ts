@@ -3,12 +3,15 @@ import { realpath } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { printable } from "../../store/reference/printable.js";
 import { ComposeFiles, isRemote, type Variables } from "./compose-files.js";
+import { mergedService, wholeService } from "./compose-service.js";
 import {
-  type Service,
-  mergedService,
-  wholeService,
-} from "./compose-service.js";
-import { expandedText, stringsOf } from "./compose-values.js";
+  type FieldText,
+  imageVolumes,
+  isSet,
+  notPulled,
+  otherProfile,
+} from "./compose-choice.js";
+import { expandedText } from "./compose-values.js";
 import { type ImageList, invalidList } from "./listed.js";
 import { isMapping, type Mapping } from "./mapping.js";
 
@@ -156,66 +159,36 @@ class Reader {
       files: this.#files,
       prefix: project.prefix,
     });
-    const why = this.#reasonToSkip(service, from, project.variables);
-    if (why !== undefined) {
-      this.#list.skipped.push({ from, why });
+    const { fields } = service;
+    const text: FieldText = (given, field) =>
+      expandedText(given, `${from}, ${field}`, project.variables);
+    const inactive = otherProfile(fields, text, from, this.#options.profiles);
+    if (inactive !== undefined) {
+      this.#list.skipped.push({ from, why: inactive });
       return;
     }
-    const { image, platform, build } = service.fields;
-    const text = (given: unknown, field: string): string =>
-      expandedText(given, `${from}, ${field}`, project.variables);
-    const named = isSet(platform) ? text(platform, "platform") : "";
-    this.#list.images.push({
-      reference: text(image, "image"),
-      ...(named === "" ? {} : { platform: named }),
-      from: isSet(build) ? `${from} (which can be built, too)` : from,
-    });
+    const platform = isSet(fields["platform"])
+      ? { platform: text(fields["platform"], "platform") }
+      : {};
+    const why = notPulled(service, text, this.#options.ignoreBuildable);
+    if (why !== undefined) this.#list.skipped.push({ from, why });
+    else {
+      this.#list.images.push({
+        reference: text(fields["image"], "image"),
+        ...platform,
+        from: isSet(fields["build"])
+          ? `${from} (which can be built, too)`
+          : from,
+      });
+    }
+    for (const reference of imageVolumes(fields, text, services)) {
+      this.#list.images.push({
+        reference,
+        ...platform,
+        from: `${from} volume`,
+      });
+    }
   }
-
-  /**
-   * As `docker compose pull` decides: what can be built is pulled nevertheless
-   * unless its policy says otherwise, or who asks. Images that are never pulled
-   * are taken, though: somebody has to bring them to where they are needed.
-   */
-  #reasonToSkip(
-    { fields, elsewhere }: Service,
-    from: string,
-    variables: Variables,
-  ): string | undefined {
-    const { profiles: active, ignoreBuildable } = this.#options;
-    const profiles = stringsOf(
-      fields["profiles"],
-      `${from}, profiles`,
-      variables,
-    );
-    if (
-      profiles.length > 0 &&
-      !active.includes("*") &&
-      !profiles.some((profile) => active.includes(profile))
-    ) {
-      return `belongs to ${profiles.join(", ")}, a profile that was not asked for`;
-    }
-    const isBuilt = isSet(fields["build"]);
-    if (!isSet(fields["image"])) {
-      if (isBuilt) return "is built, not pulled";
-      return elsewhere === undefined
-        ? "has no image"
-        : `extends a service of ${printable(elsewhere)}, which would have to be fetched`;
-    }
-    const policy = isSet(fields["pull_policy"])
-      ? expandedText(fields["pull_policy"], `${from}, pull_policy`, variables)
-      : "";
-    if (policy === "build" || (policy === "never" && isBuilt)) {
-      return `is built, not pulled: its pull_policy is ${policy}`;
-    }
-    return isBuilt && ignoreBuildable
-      ? "can be built, and such services were to be left out"
-      : undefined;
-  }
-}
-
-function isSet(value: unknown): boolean {
-  return value !== undefined && value !== null;
 }
 
 /** One file over another: what the services of both say in the second one counts. */

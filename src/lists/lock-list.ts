@@ -1,5 +1,5 @@
 /** The images of a lock file. */
-import { parseLock } from "../lock/format.js";
+import { parseLock } from "../lock/parse.js";
 import type { ListedImage } from "./listed.js";
 
 /**

@@ -7,7 +7,8 @@ import { TpullError, isTpullError } from "../../store/index.js";
 import { isAbsent, outputFailure } from "../../store/io-error.js";
 import { printable } from "../../store/reference/printable.js";
 import { textOf } from "../lists/file-text.js";
-import { formatLock, type Lock, parseLock } from "./format.js";
+import { formatLock, type Lock } from "./format.js";
+import { parseLock } from "./parse.js";
 
 /** Names and digests are no secret; the umask has its say. */
 const FILE_MODE = 0o666;

@@ -50,6 +50,17 @@ test("profiles, and silence", async () => {
   expect({ out, err }).toEqual({ out: "app:3 linux/arm64\ntool\n", err: "" });
 });
 
+test("services that can be built are left out if that is asked for", async () => {
+  const content = "services: { a: { image: a, build: . } }";
+  const taken = await imagesOf(["FILE"], content);
+  expect(taken).toEqual({ status: 0, out: "a\n", err: "" });
+  expect(await imagesOf(["--ignore-buildable", "FILE"], content)).toEqual({
+    status: 0,
+    out: "",
+    err: "tpull: left out: FILE, service a: can be built, and such services were to be left out\n",
+  });
+});
+
 test("as a document", async () => {
   const { out } = await imagesOf(["--json", "-"], COMPOSE);
   expect(JSON.parse(out)).toEqual({

@@ -251,3 +251,34 @@ describe("services that can be built", () => {
     );
   });
 });
+
+test("images are volumes, too", async () => {
+  const content = `services:
+  base: { image: base, volumes: [{ type: image, source: models/a:1, target: /a }] }
+  web:
+    extends: base
+    build: .
+    pull_policy: build
+    platform: linux/arm64
+    volumes:
+      - "./data:/data"
+      - { type: image, source: "models/b:\${V:-2}", target: /b }
+      - { type: image, source: base, target: /c }
+      - { type: bind, source: ., target: /d }
+  off: { image: off, profiles: [off], volumes: [{ type: image, source: off-volume }] }
+`;
+  expect(await read({ "compose.yaml": content })).toMatchObject({
+    images: [
+      "base",
+      "models/a:1",
+      "models/a:1 linux/arm64",
+      "models/b:2 linux/arm64",
+    ],
+    from: [
+      "compose.yaml, service base",
+      "compose.yaml, service base volume",
+      "compose.yaml, service web volume",
+      "compose.yaml, service web volume",
+    ],
+  });
+});

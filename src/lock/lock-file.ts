@@ -1,5 +1,11 @@
 /** Lock files on disk. */
-import { chmodSync, realpathSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { NewFile, isSpecial, writing } from "../../store/archive/new-file.js";
@@ -66,8 +72,8 @@ export async function lockInPlace(path: string): Promise<Lock | undefined> {
 
 /**
  * Writes a lock file: what was there is there until all of the new one is. A
- * link to a file stays one, and a file keeps its mode. The same lock is not
- * written again.
+ * link to a file stays one, and a file keeps its mode, and its owner if that is
+ * possible. The same lock is not written again.
  * @throws TpullError `OUTPUT_NOT_WRITABLE`, `DISK_FULL`
  */
 export async function writeLock(path: string, lock: Lock): Promise<void> {
@@ -76,12 +82,12 @@ export async function writeLock(path: string, lock: Lock): Promise<void> {
     return writing(path, async () => writeFile(path, text));
   }
   const place = placeOf(path);
-  const mode = modeOf(place);
-  if (mode !== undefined && (await isSame(place, text))) return;
+  const before = statSync(place, { throwIfNoEntry: false });
+  if (before !== undefined && (await isSame(place, text))) return;
   const bytes = Buffer.from(text);
-  const file = await NewFile.begin(place, mode ?? FILE_MODE);
+  const file = await NewFile.begin(place, FILE_MODE);
   try {
-    if (mode !== undefined) chmodSync(file.path, mode);
+    if (before !== undefined) makeLike(file.path, before);
     await file.write(bytes, 0);
     await file.finish(bytes.length);
   } catch (error) {
@@ -100,9 +106,13 @@ function placeOf(path: string): string {
   }
 }
 
-function modeOf(path: string): number | undefined {
-  const here = statSync(path, { throwIfNoEntry: false });
-  return here === undefined ? undefined : here.mode & MODE_BITS;
+function makeLike(path: string, { mode, uid, gid }: Stats): void {
+  try {
+    chownSync(path, uid, gid);
+  } catch {
+    // Only root gives files away; the content is what counts.
+  }
+  chmodSync(path, mode & MODE_BITS);
 }
 
 async function isSame(path: string, text: string): Promise<boolean> {

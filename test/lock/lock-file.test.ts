@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -209,11 +210,13 @@ describe("writing", () => {
     const folder = written({ "real/a.lock": formatLock({ images: [] }) });
     const [real, link] = [join(folder, "real/a.lock"), join(folder, "l.lock")];
     chmodSync(real, 0o664);
+    if (process.getuid?.() === 0) chownSync(real, 1234, 1235);
+    const { uid, gid } = statSync(real);
     symlinkSync("real/a.lock", link);
     await writeLock(link, LOCK);
     expect(lstatSync(link).isSymbolicLink()).toBe(true);
     expect(readFileSync(real, "utf8")).toBe(formatLock(LOCK));
-    expect(statSync(real).mode & 0o777).toBe(0o664);
+    expect(statSync(real)).toMatchObject({ uid, gid, mode: 0o100664 });
     expect(readdirSync(join(folder, "real"))).toEqual(["a.lock"]);
   });
 

@@ -440,14 +440,6 @@ export const OPTIONS: {
     repeatable: true,
     commands: ["pull", "plan", "bundle", "lock", "images-of"],
   },
-  "ignore-buildable": {
-    help: "of a compose file: leave out services that can be built as well as pulled",
-    commands: ["pull", "plan", "bundle", "lock", "images-of"],
-  },
-  check: {
-    help: "write nothing, and say what has moved since the lock was written; with -f also what the list has and the lock has not, and the other way round",
-    commands: ["lock"],
-  },
   have: {
     metavar: "FILE",
     help: "leave out the layers that this inventory, or older bundle, has",
@@ -459,6 +451,14 @@ export const OPTIONS: {
     help: "leave out the layers of this image",
     repeatable: true,
     commands: ["bundle"],
+  },
+  "ignore-buildable": {
+    help: "of a compose file: leave out services that can be built as well as pulled",
+    commands: ["pull", "plan", "bundle", "lock", "images-of"],
+  },
+  check: {
+    help: "write nothing, and say what has moved since the lock was written; with -f also what the list has and the lock has not, and the other way round",
+    commands: ["lock"],
   },
   compress: {
     metavar: "HOW",

@@ -1,5 +1,6 @@
 export { pull, pullAll } from "./pull.js";
 export type { PullAllResult, PullOptions } from "./pull.js";
+export type { ImageRequest, Requested } from "./requests.js";
 export { createCredentialSource } from "./credentials/index.js";
 export type {
   CredentialSourceOptions,

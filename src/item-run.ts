@@ -7,7 +7,6 @@ import type { IndexContext } from "./index-images.js";
 import {
   type Item,
   type MissingItem,
-  type Selection,
   aboutOf,
   expandPlatforms,
   expandTags,
@@ -16,6 +15,7 @@ import {
   type Reference,
   parseReference,
 } from "../store/reference/reference.js";
+import type { Wanted } from "./requests.js";
 import type { RunSession } from "./run-session.js";
 
 /** Images whose manifests are asked for at the same time. */
@@ -30,12 +30,10 @@ export interface Outcomes<Result> {
 type Outcome<Result> = { result: Result } | { failure: FailedPull };
 
 /** What the items of a run share. */
-export interface ItemSession extends Pick<
+export type ItemSession = Pick<
   RunSession,
   "client" | "signal" | "deadline" | "emit" | "retryTeller"
-> {
-  readonly selection: Selection;
-}
+>;
 
 /**
  * Does the work of a run for one item.
@@ -56,12 +54,12 @@ export class ItemRun<Result> {
   }
 
   /**
-   * Does the work for all references, and says in their order what became of it.
+   * Does the work for all requests, and says in their order what became of it.
    * @throws only what is no TpullError
    */
-  async all(references: readonly string[]): Promise<Outcomes<Result>> {
+  async all(requests: readonly Wanted[]): Promise<Outcomes<Result>> {
     const settled = await Promise.allSettled(
-      references.map((given) => this.#given(given)),
+      requests.map((wanted) => this.#given(wanted)),
     );
     const outcomes: Outcomes<Result> = { results: [], failures: [] };
     for (const one of settled) {
@@ -75,14 +73,14 @@ export class ItemRun<Result> {
   }
 
   /** Of a repository each tag, of a reference only itself. */
-  async #given(given: string): Promise<Outcome<Result>[]> {
+  async #given(wanted: Wanted): Promise<Outcome<Result>[]> {
+    const { reference: given, selection } = wanted;
     const outcomes: Promise<Outcome<Result>[]>[] = [];
     const about = aboutOf({ text: given });
     const context = this.#context(about);
     try {
-      const { selection } = this.#session;
       for await (const text of expandTags(given, selection, context)) {
-        outcomes.push(this.#references(() => this.#reference(text)));
+        outcomes.push(this.#references(() => this.#reference(text, wanted)));
       }
     } catch (error) {
       outcomes.push(Promise.resolve([this.#failed(error, about, given)]));
@@ -94,14 +92,15 @@ export class ItemRun<Result> {
     });
   }
 
-  async #reference(text: string): Promise<Outcome<Result>[]> {
-    const { selection } = this.#session;
+  async #reference(
+    text: string,
+    { selection, pin }: Wanted,
+  ): Promise<Outcome<Result>[]> {
     const about = aboutOf({ text });
     let items: (Item | MissingItem)[];
     try {
       items = await expandPlatforms(
-        text,
-        selection,
+        { text, selection, pin },
         this.#context(about),
         (skipped) =>
           this.#session.emit({

@@ -3,7 +3,7 @@
  * platform of an index. Without several of either, a reference is one item and
  * costs no request.
  */
-import { TpullError } from "../store/index.js";
+import { type Digest, TpullError } from "../store/index.js";
 import { ByteCount } from "./byte-count.js";
 import type { About } from "./events.js";
 import {
@@ -40,6 +40,8 @@ export interface Item {
   readonly platform: Platform;
   /** Whether the platform was asked for: then another one is an error. */
   readonly platformGiven: boolean;
+  /** What the tag of the reference means, whatever the registry says. */
+  readonly pin?: Digest;
   /** Whether an index says that the reference has this platform. */
   readonly fromIndex?: true;
   /** What the reference stands for, where that has been asked already. */
@@ -137,22 +139,30 @@ export async function* expandTags(
 }
 
 /**
- * The items of one reference. A tag of docker's store stands for one image:
+ * The items of one reference, whose tag may be pinned to a digest. A tag of docker's store stands for one image:
  * it goes to this machine's platform, or where that is not among them to the
  * first one; the others are pulled by the digests of their own manifests.
  * @param onSkipped told of platforms that no docker store on Linux holds, which `all` leaves out
  * @throws TpullError as {@link fetchTop} and {@link listImages}
  */
 export async function expandPlatforms(
-  text: string,
-  selection: Selection,
+  {
+    text,
+    selection,
+    pin,
+  }: {
+    readonly text: string;
+    readonly selection: Selection;
+    readonly pin?: Digest | undefined;
+  },
   context: IndexContext,
   onSkipped: (platforms: string[]) => void = () => undefined,
 ): Promise<(Item | MissingItem)[]> {
   const { platforms, all, given } = selection;
   const [platform = hostPlatform()] = platforms;
   if (!all && platforms.length === 1) {
-    return [{ text, platform, platformGiven: given }];
+    const item = { text, platform, platformGiven: given };
+    return [pin === undefined ? item : { ...item, pin }];
   }
   const reference = parseReference(text);
   const search: Search = { received: new ByteCount(), requests: 0 };
@@ -164,8 +174,7 @@ export async function expandPlatforms(
   const items = await itemsAt(
     reference,
     { ...context, call },
-    text,
-    selection,
+    { text, selection, pin },
     onSkipped,
   );
   return items.map((item) => ("error" in item ? item : { ...item, search }));
@@ -174,12 +183,15 @@ export async function expandPlatforms(
 async function itemsAt(
   reference: Reference,
   context: IndexContext,
-  text: string,
-  { platforms, all }: Selection,
+  {
+    text,
+    selection: { platforms, all },
+    pin,
+  }: { text: string; selection: Selection; pin: Digest | undefined },
   onSkipped: (platforms: string[]) => void,
 ): Promise<(Item | MissingItem)[]> {
   const [platform = hostPlatform()] = platforms;
-  const top = await fetchTop(reference, context);
+  const top = await fetchTop(reference, { ...context, pin });
   if (top.document.kind === "image") {
     // There is no choice: the image's own config says whether it is the one.
     if (all)

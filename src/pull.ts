@@ -13,6 +13,7 @@ import { hostPlatform } from "./platform.js";
 import { ItemRun } from "./item-run.js";
 import { type PullOptions, PullSession } from "./pull-session.js";
 import { parseRepository } from "./repository.js";
+import { type Requested, type Wanted, readRequests } from "./requests.js";
 import { canonicalName, parseReference } from "../store/reference/reference.js";
 import { resolveImage } from "./resolve-image.js";
 
@@ -26,24 +27,29 @@ export interface PullAllResult {
 
 /**
  * Pulls one image.
- * @param reference as docker takes it, e.g. `nginx:latest`
+ * @param request a reference as docker takes it, e.g. `nginx:latest`, or one
+ *   with its platform, or the digest that its tag is to mean
  * @throws TpullError with a code of the README's table
  */
 export async function pull(
-  reference: string,
+  request: Requested,
   options: PullOptions = {},
 ): Promise<PullResult> {
   await using session = await PullSession.open(options);
-  if (isSeveral(session.selection)) {
+  const [wanted] = readRequests([request], session.selection);
+  const { reference, selection, pin } = wanted as Wanted;
+  if (isSeveral(selection)) {
     throw new TpullError(
       "OPTION_INVALID",
       "pull() gives one image: several platforms and all tags are for pullAll()",
     );
   }
-  const [platform = hostPlatform()] = session.selection.platforms;
-  const platformGiven = session.selection.given;
-  const item = { text: reference, platform, platformGiven };
-  const result = await pullImage(item, session);
+  const [platform = hostPlatform()] = selection.platforms;
+  const item = { text: reference, platform, platformGiven: selection.given };
+  const result = await pullImage(
+    pin === undefined ? item : { ...item, pin },
+    session,
+  );
   session.tellLimits();
   return result;
 }
@@ -51,21 +57,23 @@ export async function pull(
 /**
  * Pulls several images with one scheduler: a layer they share is fetched once,
  * and one that fails does not stop the others. With `allTags` or several
- * platforms each tag and each platform is an image of its own.
+ * platforms each tag and each platform is an image of its own. A request may
+ * have platforms of its own, and the digest that its tag is to mean.
  * @throws TpullError only for what concerns the whole run: options, a root that
  *   cannot be written, `ABORTED`
  */
 export async function pullAll(
-  references: readonly string[],
+  requests: readonly Requested[],
   options: PullOptions = {},
 ): Promise<PullAllResult> {
   const begun = performance.now();
   await using session = await PullSession.open(options);
+  const wanted = readRequests(requests, session.selection);
   if (session.selection.allTags) {
-    for (const reference of references) parseRepository(reference);
+    for (const { reference } of wanted) parseRepository(reference);
   }
   const run = new ItemRun(session, (item) => pullImage(item, session));
-  const { results, failures } = await run.all(references);
+  const { results, failures } = await run.all(wanted);
   await session.close();
   const interrupted = failures.some(({ error }) => error.code === "ABORTED");
   if (interrupted && options.signal?.aborted) throw abortedError();
@@ -117,6 +125,7 @@ async function pullImage(
       client: session.client,
       platform: item.platform,
       call: image.call,
+      pin: item.pin,
       top: item.top,
       entry: item.entry,
     });

@@ -45,6 +45,8 @@ export interface Top {
 /** Looks things up at the registry without asking twice for the same document. */
 export interface ResolveContext extends IndexContext {
   readonly platform: Platform;
+  /** What the tag of the reference means, whatever the registry says. */
+  readonly pin?: Digest | undefined;
   /** What the reference stands for, where that has been asked already. */
   readonly top?: Top | undefined;
   /** The image of `top` that is wanted, where it is chosen already. */
@@ -52,14 +54,14 @@ export interface ResolveContext extends IndexContext {
 }
 
 /**
- * Asks what a reference stands for.
+ * Asks what a reference stands for, or for what its tag is pinned to.
  * @throws TpullError `MANIFEST_*`, `NOT_AN_IMAGE` and what the registry client throws
  */
 export async function fetchTop(
   reference: Reference,
-  { client, call, image }: IndexContext,
+  { client, call, image, pin }: IndexContext & Pick<ResolveContext, "pin">,
 ): Promise<Top> {
-  const asked = reference.digest ?? reference.tag ?? "latest";
+  const asked = reference.digest ?? pin ?? reference.tag ?? "latest";
   const { digest, bytes, mediaType } = await client.manifest(
     reference,
     asked,

@@ -27,11 +27,12 @@ export interface StoredImage {
 
 /**
  * The stored image, if the reference still means it. Costs no request for a
- * pinned digest and one HEAD for a tag, which registries do not count.
+ * digest, of the reference or that its tag is pinned to, and one HEAD for a
+ * tag, which registries do not count.
  * @param onHead told when the registry is about to be asked
  */
 export async function storedUpToDate(
-  { platform, top }: Pick<Item, "platform" | "top">,
+  { platform, top, pin }: Pick<Item, "platform" | "top" | "pin">,
   reference: Reference,
   context: {
     readonly store: Store;
@@ -50,7 +51,7 @@ export async function storedUpToDate(
   if (config === undefined || !samePlatform(config, platform)) return undefined;
   let { digest } = reference;
   if (digest === undefined) {
-    digest = top?.digest;
+    digest = top?.digest ?? pin;
     if (digest === undefined) {
       onHead?.();
       const tag = reference.tag ?? "latest";

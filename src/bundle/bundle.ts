@@ -32,11 +32,11 @@ import { DEFAULT_CONCURRENCY } from "../pull-session.js";
 import type { RegistryClient } from "../registry/client.js";
 import type { Descriptor } from "../registry/manifest.js";
 import { type ResolvedImage, resolveImage } from "../resolve-image.js";
+import { type Requested, readRequests } from "../requests.js";
 import { RunSession } from "../run-session.js";
 import { BlobFolder, writeDocument } from "./blob-folder.js";
 import { type BundledImage, bundleDocuments } from "./documents.js";
 import { readHave } from "./have.js";
-import type { ListedImage } from "../lists/index.js";
 import { pack } from "./pack.js";
 import { type Place, olderBundle, placeOf } from "./place.js";
 import type {
@@ -66,7 +66,7 @@ interface Found {
  *   is a failure of it
  */
 export async function bundleImages(
-  images: readonly (string | ListedImage)[],
+  images: readonly Requested[],
   to: string,
   options: BundleOptions = {},
 ): Promise<BundleResult> {
@@ -97,7 +97,7 @@ class BundleRun {
 
   async into(
     place: Place,
-    images: readonly (string | ListedImage)[],
+    images: readonly Requested[],
   ): Promise<BundleResult> {
     const have = await this.#have();
     const base = await this.#find(
@@ -175,42 +175,29 @@ class BundleRun {
 
   /** Asks registries for what the images are, not for their layers. */
   async #find(
-    images: readonly (string | ListedImage)[],
+    images: readonly Requested[],
     client: RegistryClient,
   ): Promise<{ found: Found[]; failures: FailedPull[] }> {
-    const byPlatform = new Map<string | undefined, string[]>();
-    for (const image of images) {
-      const { reference, platform } =
-        typeof image === "string" ? { reference: image } : image;
-      const group = byPlatform.get(platform) ?? [];
-      if (!group.includes(reference)) group.push(reference);
-      byPlatform.set(platform, group);
-    }
-    const found: Found[] = [];
-    const failures: FailedPull[] = [];
     const { signal, deadline } = this.#session;
-    for (const [own, references] of byPlatform) {
-      const platform = own ?? this.#options.platform;
-      const selection = readSelection(
-        platform === undefined ? {} : { platform },
-      );
-      const run = new ItemRun(
-        {
-          client,
-          signal,
-          deadline,
-          selection,
-          emit: (event) => this.#session.emit(event),
-          retryTeller: (about) => this.#session.retryTeller(about),
-        },
-        (item) => this.#look(item, client),
-      );
-      const outcome = await run.all(references);
-      found.push(...outcome.results);
-      failures.push(...outcome.failures);
-    }
+    const { platform } = this.#options;
+    const run = new ItemRun(
+      {
+        client,
+        signal,
+        deadline,
+        emit: (event) => this.#session.emit(event),
+        retryTeller: (about) => this.#session.retryTeller(about),
+      },
+      (item) => this.#look(item, client),
+    );
+    const selection = readSelection(platform === undefined ? {} : { platform });
+    // A reference that is named twice is one image.
+    const distinct = new Map(
+      readRequests(images, selection).map((one) => [one.reference, one]),
+    );
+    const outcome = await run.all([...distinct.values()]);
     if (this.#options.signal?.aborted) throw abortedError();
-    return { found, failures };
+    return { found: outcome.results, failures: outcome.failures };
   }
 
   async #look(item: Item, client: RegistryClient): Promise<Found> {
@@ -225,6 +212,7 @@ class BundleRun {
         client,
         platform: item.platform,
         call,
+        pin: item.pin,
         top: item.top,
         entry: item.entry,
       });

@@ -4,7 +4,7 @@ import type { FailedPull } from "../events.js";
 import type { RunOptions } from "../run-session.js";
 
 export interface BundleOptions extends RunOptions {
-  /** os/arch[/variant], several, or `all`; the default is this machine's. Not for images that name their own. */
+  /** os/arch[/variant], several, or `all`; the default is this machine's. For images that name none themselves. */
   platform?: string | readonly string[];
   /** Blobs in flight, 1 to 64. */
   concurrency?: number;

@@ -16,6 +16,7 @@ import {
   type Shell,
   type WorkCommand,
 } from "./commands.js";
+import type { ImageRequest } from "../requests.js";
 import { nearest } from "./near.js";
 import { ValueProblem } from "./option-values.js";
 import {
@@ -33,11 +34,18 @@ export type Request =
   | {
       command: "pull";
       images: string[];
+      /** The images with what lists say of them, where there are lists. */
+      requests?: readonly ImageRequest[];
       flags: Flags;
       /** The command that the first image would be, but for a slip of the pen. */
       near?: string;
     }
-  | { command: QueryCommand; images: string[]; flags: Flags }
+  | {
+      command: QueryCommand;
+      images: string[];
+      requests?: readonly ImageRequest[];
+      flags: Flags;
+    }
   | { command: LocalCommand; images: string[]; flags: Flags }
   | { command: "load"; flags: Flags }
   | { command: "completion"; shell: Shell }

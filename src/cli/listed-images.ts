@@ -3,50 +3,86 @@ import { USAGE } from "./args.js";
 import type { CliContext } from "./context.js";
 import { imagesIn } from "./listed.js";
 import type { Flags } from "./options.js";
-import { openOutput } from "./output.js";
+import { type Output, openOutput } from "./output.js";
+import type { CliInput } from "./prompt.js";
+import type { Environment } from "./settings.js";
+import type { ListedImage } from "../lists/index.js";
 import { parsePlatform } from "../platform.js";
-import { TpullError } from "../../store/errors.js";
+import type { ImageRequest } from "../requests.js";
+import { TpullError, isTpullError } from "../../store/errors.js";
 
 /**
- * Adds the images of `--file` to a request. All images of a pull are for the
- * same platforms, so a platform in a list is taken if it is the only one.
- * @throws TpullError `USAGE` for lists that name different platforms or
- *   nothing; as {@link imagesIn}
+ * Adds the images of `--file` to a request.
+ * @throws TpullError `USAGE` for lists that name nothing; as {@link requestsOf}
  */
 export async function withListed<
   Given extends { images: string[]; flags: Flags },
->(request: Given, context: CliContext): Promise<Given> {
-  const { file, platform } = request.flags;
+>(
+  request: Given,
+  context: CliContext,
+): Promise<Given & { requests?: readonly ImageRequest[] }> {
+  const { file, quiet } = request.flags;
   if (file === undefined) return request;
   const { env, stdin } = context;
   const output = openOutput(context.stdout, context.stderr);
-  const { images } = await imagesIn(file, request.flags, {
+  const requests = await requestsOf(request.images, request.flags, {
     env,
     stdin,
-    output,
+    output: quiet ? { ...output, err: () => {} } : output,
   });
-  const all = [
-    ...new Set([
-      ...request.images,
-      ...images.map(({ reference }) => reference),
-    ]),
-  ];
-  if (all.length === 0) throw new TpullError(USAGE, "no image is named");
-  const [only, ...others] = new Set([
-    ...request.images.map(() => undefined),
-    ...images.map((image) => image.platform),
-  ]);
-  if (platform === undefined && others.length > 0) {
-    throw new TpullError(
-      USAGE,
-      "the images are for different platforms: say with --platform which ones to take",
+  const images = [...new Set(requests.map(({ reference }) => reference))];
+  if (images.length === 0) throw new TpullError(USAGE, "no image is named");
+  const isPlain = requests.every(
+    ({ platforms, digest }) => platforms === undefined && digest === undefined,
+  );
+  return { ...request, images, ...(isPlain ? {} : { requests }) };
+}
+
+/**
+ * The images of the command line, and those of `--file` with the platforms and
+ * digests that the files give them. What `--platform` says counts for all.
+ * @throws TpullError `PLATFORM_INVALID`; as {@link imagesIn}
+ */
+export async function requestsOf(
+  images: readonly string[],
+  flags: Flags,
+  context: { env: Environment; stdin: () => CliInput; output: Output },
+): Promise<ImageRequest[]> {
+  const { file = [], platform, quiet } = flags;
+  const { images: listed } = await imagesIn(file, flags, context);
+  const named = listed.filter((image) => image.platform !== undefined);
+  if (platform === undefined) {
+    for (const image of named) checkPlatform(image);
+  } else if (named.length > 0 && !quiet) {
+    const { output } = context;
+    const count = named.length === 1 ? "an image" : `${named.length} images`;
+    output.err(
+      `tpull: --platform ${platform.join(",")} counts, not what the list says for ${count}\n`,
     );
   }
-  if (platform !== undefined || only === undefined) {
-    return { ...request, images: all };
+  return [
+    ...images.map((reference) => ({ reference })),
+    ...listed.map((image) => requestOf(image, platform === undefined)),
+  ];
+}
+
+function requestOf(
+  image: ListedImage & { readonly digest?: string },
+  withPlatform: boolean,
+): ImageRequest {
+  const { reference, platform, digest } = image;
+  return {
+    reference,
+    ...(withPlatform && platform !== undefined ? { platforms: platform } : {}),
+    ...(digest === undefined ? {} : { digest }),
+  };
+}
+
+/** Says where a platform stands that is none. */
+function checkPlatform({ platform = "", from = "" }: ListedImage): void {
+  try {
+    parsePlatform(platform);
+  } catch (error) {
+    throw isTpullError(error) ? error.with({}, `${from}: `) : error;
   }
-  // As if it stood on the command line, where it would have been checked.
-  parsePlatform(only);
-  const flags = { ...request.flags, platform: [only] };
-  return { ...request, images: all, flags };
 }

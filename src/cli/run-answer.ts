@@ -26,9 +26,11 @@ type AnswerRequest = Extract<Request, { command: AnswerCommand }>;
  *   blame, or 128 + signal
  */
 export async function runAnswer(
-  { command, images, flags }: AnswerRequest,
+  request: AnswerRequest,
   context: CliContext,
 ): Promise<number> {
+  const { command, images, flags } = request;
+  const requests = "requests" in request ? request.requests : undefined;
   using stop = listenForSignals(context.signals, context.exit);
   const output = openOutput(context.stdout, context.stderr, () =>
     stop.stop("SIGPIPE"),
@@ -40,6 +42,7 @@ export async function runAnswer(
   const { env } = context;
   const answerContext: AnswerContext = {
     images,
+    ...(requests === undefined ? {} : { requests }),
     flags,
     query: { ...queryOptions(flags), signal: stop.signal, onEvent },
     output,

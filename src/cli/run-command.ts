@@ -62,7 +62,7 @@ export async function runCommand(
   const presentation = presentationOf(request, context);
   const asDocument = request.command === "load" && request.flags.json === true;
   const renderer = await createRenderer(presentation, {
-    images: isSeveral(request.flags) ? [] : images,
+    images: isSeveral(request) ? [] : images,
     output: asDocument ? { ...output, out: () => {} } : output,
     stderr: context.stderr,
     now: context.now,
@@ -135,12 +135,12 @@ async function tellKept(flags: Flags, run: Run): Promise<void> {
 }
 
 async function pull(
-  { images, flags, near }: Extract<Request, { command: "pull" }>,
+  { images, requests, flags, near }: Extract<Request, { command: "pull" }>,
   { context, output, stop, onEvent }: Run,
 ): Promise<number> {
   const root = resolveRoot(flags.root, context.env, context.user());
   const { pullAll } = await context.loadPull();
-  const { failures } = await pullAll(images, {
+  const { failures } = await pullAll(requests ?? images, {
     root,
     ...queryOptions(flags),
     ...given("platform", oneOrList(flags.platform)),
@@ -232,10 +232,16 @@ function writeFailed(output: Output): boolean {
   return true;
 }
 
-/** Whether an operand may stand for several images, which are not known before they turn up. */
-function isSeveral({ platform = [], ...flags }: Flags): boolean {
+/** Whether a name may stand for several images, which are not known before they turn up. */
+function isSeveral(request: RunRequest): boolean {
+  const { platform = [], ...flags } = request.flags;
+  const requests = request.command === "pull" ? (request.requests ?? []) : [];
+  const names = new Set(requests.map(({ reference }) => reference));
   return (
-    flags["all-tags"] === true || platform.length > 1 || platform[0] === "all"
+    flags["all-tags"] === true ||
+    platform.length > 1 ||
+    platform[0] === "all" ||
+    names.size < requests.length
   );
 }
 

@@ -97,11 +97,12 @@ export async function draftImage(
     };
     return { image, needed: [] };
   }
-  const { platform, top, entry } = item;
+  const { platform, pin, top, entry } = item;
   const resolved = await resolveImage(reference, {
     ...context,
     call,
     platform,
+    pin,
     top,
     entry,
   });

@@ -15,6 +15,7 @@ import { defaultRoot } from "../default-root.js";
 import { inImage } from "../image-error.js";
 import { ItemRun } from "../item-run.js";
 import { type Item, aboutOf, readSelection } from "../items.js";
+import { type Requested, readRequests } from "../requests.js";
 import {
   type Reference,
   parseReference,
@@ -55,12 +56,13 @@ export interface PlanOptions extends RunOptions {
  *   cannot be read, `ABORTED`
  */
 export async function plan(
-  references: readonly string[],
+  requests: readonly Requested[],
   options: PlanOptions = {},
 ): Promise<Plan> {
   const selection = readSelection(options);
+  const wanted = readRequests(requests, selection);
   if (selection.allTags) {
-    for (const reference of references) parseRepository(reference);
+    for (const { reference } of wanted) parseRepository(reference);
   }
   const store = await openStore(options.root ?? defaultRoot());
   await using session = new RunSession(options);
@@ -82,13 +84,12 @@ export async function plan(
       client,
       signal,
       deadline,
-      selection,
       emit: (event) => session.emit(event),
       retryTeller: (about) => session.retryTeller(about),
     },
     work,
   );
-  const { results, failures } = await run.all(references);
+  const { results, failures } = await run.all(wanted);
   if (options.signal?.aborted) throw abortedError();
   return {
     ...together(results, store),

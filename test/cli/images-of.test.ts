@@ -106,11 +106,18 @@ describe("tpull -f", () => {
   test.each([
     ["a\nb:2\na\n", [], [["a", "b:2"], undefined]],
     ["a\n", ["c", "a"], [["c", "a"], undefined]],
-    ["a linux/arm64\nb linux/arm64\n", [], [["a", "b"], "linux/arm64"]],
     [
-      "a linux/arm64\nb\n",
-      ["--platform", "linux/386"],
-      [["a", "b"], "linux/386"],
+      "a linux/arm64\nb\na linux/386",
+      ["c"],
+      [
+        [
+          { reference: "c" },
+          { reference: "a", platforms: "linux/arm64" },
+          { reference: "b" },
+          { reference: "a", platforms: "linux/386" },
+        ],
+        undefined,
+      ],
     ],
   ])("%j with %j", async (content, argv, call) => {
     expect(await asked(content, ...argv)).toMatchObject({
@@ -119,13 +126,28 @@ describe("tpull -f", () => {
     });
   });
 
+  test("--platform counts for all, which is said", async () => {
+    const list = "a linux/arm64\nb\n";
+    const said =
+      "tpull: --platform linux/386 counts, not what the list says for an image\n";
+    for (const [argv, err] of [
+      [[], said],
+      [["-q"], ""],
+    ] as const) {
+      expect(await asked(list, "--platform", "linux/386", ...argv)).toEqual({
+        status: 0,
+        calls: [[["a", "b"], "linux/386"]],
+        err,
+      });
+    }
+  });
+
   test.each([
-    ["a linux/arm64\nb\n", [], /different platforms/],
-    ["a linux/arm64\n", ["b"], /different platforms/],
-    ["# none\n", [], /no image is named/],
-  ])("%j with %j is refused", async (content, argv, message) => {
-    const { status, calls, err } = await asked(content, ...argv);
-    expect({ status, calls }).toEqual({ status: 2, calls: [] });
+    ["# none\n", 2, /no image is named/],
+    ["a\nb arm/v9/x/y\n", 1, /images.txt, line 2: .*PLATFORM_INVALID/],
+  ])("%j is refused with %i", async (content, code, message) => {
+    const { status, calls, err } = await asked(content);
+    expect({ status, calls }).toEqual({ status: code, calls: [] });
     expect(err).toMatch(message);
   });
 });

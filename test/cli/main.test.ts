@@ -18,7 +18,7 @@ async function run(argv: string[], parts: Parts = {}) {
 const pullAll: PullAll = async (references, { onEvent } = {}) => {
   const results = [];
   const failures = [];
-  for (const reference of references) {
+  for (const reference of references.map(String)) {
     const events = image(reference, [["layer", 10]]);
     onEvent?.(events.resolve());
     if (reference.startsWith("no")) {
@@ -394,7 +394,7 @@ describe("a first word that is nearly a command", () => {
     (code: string): PullAll =>
     async (references) => ({
       results: [],
-      failures: references.map((reference) => ({
+      failures: references.map(String).map((reference) => ({
         reference,
         error: { code, message: "no" },
       })),

@@ -208,6 +208,42 @@ describe("a bundle", () => {
     );
   });
 
+  it("takes each image for its own platforms, and what its tag is pinned to", async () => {
+    const registry = await serve();
+    for (const image of [foreign(), one()]) publish(registry, "x", image);
+    const index = indexOf([
+      { image: foreign(), platform: FOREIGN },
+      { image: one(), platform: MACHINE },
+    ]);
+    const x = publishManifest(registry, "x:1", index);
+    publish(registry, "x:1", two());
+    const y = publish(registry, "y:1", two());
+    const file = join(await temporaryFolder(), "bundle.tar");
+    const { digest } = index;
+    const made = await bundleImages(
+      [
+        { reference: x, platform: "linux/s390x", digest },
+        y,
+        { reference: x, platforms: `linux/${MACHINE.architecture}` },
+      ],
+      file,
+      OPTIONS,
+    );
+    expect(made.failures).toEqual([]);
+    expect(made.images.map(({ imageId }) => imageId)).toEqual([
+      foreign().config.digest,
+      one().config.digest,
+      two().config.digest,
+    ]);
+    expect(registry.sent(/x\/manifests\/1$/)).toEqual([]);
+    const root = await newRoot();
+    await loadImages(file, { root });
+    const names = await storedReferences(root);
+    expect(names.get(x)).toBe(one().config.digest);
+    expect(names.get(`${registry.host}/x@${digest}`)).toBe(one().config.digest);
+    expect(names.get(y)).toBe(two().config.digest);
+  });
+
   it("keeps names, digests and all that a pull knows", async () => {
     const registry = await serve();
     const x = publish(registry, "x:1", one());

@@ -1,5 +1,6 @@
 /** What the answering commands get to work with. */
 import type { QueryOptions } from "../../query/query.js";
+import type { ImageRequest } from "../../requests.js";
 import type { Flags } from "../options.js";
 import type { CliStream, Output } from "../output.js";
 import type { CliInput } from "../prompt.js";
@@ -8,6 +9,8 @@ import type { Environment } from "../settings.js";
 export interface AnswerContext {
   /** The operands; as many as the command takes. */
   readonly images: readonly string[];
+  /** The images with what lists say of them, where there are lists. */
+  readonly requests?: readonly ImageRequest[];
   readonly flags: Flags;
   /** How registries are asked. Its signal ends the command. */
   readonly query: QueryOptions;

@@ -5,22 +5,20 @@ import type { BundleResult } from "../../bundle/types.js";
 import { writeChecksums } from "../../bundle/checksums.js";
 import { USAGE } from "../args.js";
 import { formatBytes } from "../bars/units.js";
-import { imagesIn } from "../listed.js";
+import { requestsOf } from "../listed-images.js";
 import { errorText, isInterruption } from "../report-error.js";
 import { oneLine } from "../terminal-text.js";
 import { type Answer, jsonDocument } from "./answer.js";
 
 export const answerBundle: Answer = async (context) => {
   const { images, flags, query, output } = context;
-  const { output: to, file = [], platform, concurrency, have, base } = flags;
+  const { output: to, platform, concurrency, have, base } = flags;
   if (to === undefined) {
     throw new TpullError(USAGE, "no place for the bundle: name it with -o");
   }
-  const { images: listed } = await imagesIn(file, flags, context);
-  if (images.length + listed.length === 0) {
-    throw new TpullError(USAGE, "no image is named");
-  }
-  const result = await bundleImages([...images, ...listed], to, {
+  const requests = await requestsOf(images, flags, context);
+  if (requests.length === 0) throw new TpullError(USAGE, "no image is named");
+  const result = await bundleImages(requests, to, {
     ...query,
     ...(platform === undefined ? {} : { platform }),
     ...(concurrency === undefined ? {} : { concurrency }),

@@ -8,12 +8,13 @@ import { jsonDocument, type Answer } from "./answer.js";
 
 export const answerPlan: Answer = async ({
   images,
+  requests,
   flags,
   query,
   output,
   root,
 }) => {
-  const made = await plan(images, {
+  const made = await plan(requests ?? images, {
     ...query,
     root: root(),
     ...(flags.platform === undefined ? {} : { platform: flags.platform }),

@@ -5,6 +5,7 @@ import {
   type PullAllResult,
   type PullEvent,
   type PullOptions,
+  type Requested,
 } from "#src/index.js";
 import { isTpullError, type TpullError } from "#store/index.js";
 import {
@@ -71,11 +72,11 @@ export interface Pulled extends PullAllResult {
 
 /** Pulls images and keeps the events. */
 export async function pulling(
-  references: string | readonly string[],
+  requests: Requested | readonly Requested[],
   options: PullOptions,
 ): Promise<Pulled> {
   const events: PullEvent[] = [];
-  const outcome = await pullAll([references].flat(), {
+  const outcome = await pullAll([requests].flat(), {
     registry: IMPATIENT,
     // Each layer in flight costs a thread, and starting one takes longer than all else here.
     concurrency: 2,

@@ -90,6 +90,34 @@ export interface FailedPull {
   };
 }
 
+/** What became of one image of a prefetch. */
+export interface PrefetchedImage {
+  /** The reference as it was asked for. */
+  reference: string;
+  /** Which of the platforms that were asked for; only when they were several. */
+  target?: string;
+  /** Canonical form with host; absent for an image that was not found. */
+  canonicalName?: string;
+  /** Digest of what the reference resolved to. */
+  digest?: Digest;
+  imageId?: ImageId;
+  platform?: string;
+  /**
+   * - `fetched`: the store did not have it by this name, and has now
+   * - `up-to-date`: there was nothing to do
+   * - `failed`: `error` says why
+   * - `not-started`: it is to be fetched, and another one failed before its turn
+   */
+  status: "fetched" | "up-to-date" | "failed" | "not-started";
+  error?: FailedPull["error"];
+  /** Bytes received from the network for it; where it failed, without those of layers. */
+  bytesFetched: number;
+  /** Bytes of its layers' blobs that needed no fetching; absent where nobody knows how large they are. */
+  bytesReused?: number;
+  /** Milliseconds in which it was asked for and fetched, without those in which it waited for its turn. */
+  durationMs: number;
+}
+
 export type LayerState =
   /** known, not begun */
   | "waiting"
@@ -115,6 +143,8 @@ export interface About {
 }
 
 export type PullEvent =
+  /** The run begins later, so that many hosts do not begin at once. */
+  | { type: "delay"; delayMs: number; mostMs: number }
   /** The registry is about to be asked. */
   | ({ type: "resolve"; canonicalName: string } & About)
   /** The reference is resolved: docker prints `tag: Pulling from repository` here. */
@@ -131,6 +161,17 @@ export type PullEvent =
       platform: string;
       layers: { digest: Digest; diffId: DiffId; size: number }[];
     } & About)
+  /** Of a prefetch, when all images are known and before a layer moves: what is going to be fetched. */
+  | {
+      type: "plan";
+      images: number;
+      upToDate: number;
+      toFetch: number;
+      failed: number;
+      /** Layers that move over the network, each once, and their bytes. */
+      layersToFetch: number;
+      bytesToFetch: number;
+    }
   /** A layer changed its state. Sent once for each change; not at all for an image that is stored whole already. */
   | ({
       type: "layer";
@@ -173,6 +214,8 @@ export type PullEvent =
       durationMs: number;
       results: PullResult[];
       failures: FailedPull[];
+      /** Of a prefetch: every image in the order asked for. */
+      images?: PrefetchedImage[];
     };
 
 export type OnEvent = (event: PullEvent) => void;

@@ -30,7 +30,7 @@ import {
 } from "../store/reference/reference.js";
 import type { CallOptions } from "./registry/client.js";
 import type { Descriptor } from "./registry/manifest.js";
-import type { ResolvedImage } from "./resolve-image.js";
+import { type ResolvedImage, resolveImage } from "./resolve-image.js";
 import { layersInUse } from "./stored-image.js";
 import { storedUpToDate } from "./up-to-date.js";
 
@@ -94,6 +94,11 @@ export class ImagePull {
     };
   }
 
+  /** Bytes of manifests and the config that came from the network. */
+  get documentBytes(): number {
+    return this.#received.total;
+  }
+
   #fetched(
     received: ByteCount,
   ): Pick<PullResult, "bytesFetched" | "bytesBySource" | "passedOver"> {
@@ -106,6 +111,23 @@ export class ImagePull {
         .passedOver(registry)
         .map(({ host, code, reason }) => ({ host, code, reason })),
     };
+  }
+
+  /**
+   * What the reference stands for, as the registry has it now.
+   * @throws TpullError as {@link resolveImage}
+   */
+  async resolve(reference: Reference): Promise<ResolvedImage> {
+    const { platform, pin, top, entry } = this.#item;
+    return await resolveImage(reference, {
+      image: this.#text,
+      client: this.#session.client,
+      platform,
+      call: this.call,
+      pin,
+      top,
+      entry,
+    });
   }
 
   announce(resolved: ResolvedImage): void {

@@ -1,11 +1,11 @@
-/** Setting disk aside for the layers of one image that are not stored yet. */
+/** Setting disk aside for layers that are not stored yet. */
 import { existsSync } from "node:fs";
 import type { ChainId } from "../store/index.js";
 import type { About } from "./events.js";
 import type { PullSession } from "./pull-session.js";
 import type { Descriptor } from "./registry/manifest.js";
-import { megabytes } from "./space.js";
-import type { Reservation } from "./space-ledger.js";
+import { type SizedLayer, megabytes } from "./space.js";
+import type { Reservation, SpaceHooks } from "./space-ledger.js";
 import { missingLayers } from "./stored-image.js";
 
 /**
@@ -17,29 +17,40 @@ export async function reserveSpace(
   about: About,
   session: PullSession,
 ): Promise<Reservation | undefined> {
-  const { store, space } = session;
-  const missing = await missingLayers(store, layers);
+  const missing = await missingLayers(session.store, layers);
   if (missing.length === 0) return undefined;
-  const { layout } = store;
-  return await space.reserve(
-    missing.map(({ chainId, descriptor: { size, mediaType } }) => ({
-      chainId,
-      size,
-      mediaType,
-    })),
-    {
-      isBegun: (chainId) =>
-        [layout.staging, layout.overlayStaging].some((base) =>
-          existsSync(layout.staged(base, chainId).directory),
-        ),
-      makeRoom: (short) => session.makeRoom(short),
-      onTight: (estimated, free) =>
-        session.emit({
-          type: "warning",
-          ...about,
-          code: "SPACE_TIGHT",
-          message: `the disk may be too small: a cautious estimate is ${megabytes(estimated)}, ${megabytes(free)} are free`,
-        }),
-    },
-  );
+  const sized = missing.map(({ chainId, descriptor }) => ({
+    chainId,
+    size: descriptor.size,
+    mediaType: descriptor.mediaType,
+  }));
+  return await reserveLayers(sized, session, { about });
+}
+
+/**
+ * Sets space aside for layers that are missing, each once.
+ * @param about what warnings are about; the whole run without it
+ * @throws TpullError `NOT_ENOUGH_SPACE`
+ */
+export async function reserveLayers(
+  layers: readonly SizedLayer[],
+  session: PullSession,
+  { about, subject }: { about?: About } & Pick<SpaceHooks, "subject">,
+): Promise<Reservation> {
+  const { layout } = session.store;
+  return await session.space.reserve(layers, {
+    isBegun: (chainId) =>
+      [layout.staging, layout.overlayStaging].some((base) =>
+        existsSync(layout.staged(base, chainId).directory),
+      ),
+    makeRoom: (short) => session.makeRoom(short),
+    onTight: (estimated, free) =>
+      session.emit({
+        type: "warning",
+        ...about,
+        code: "SPACE_TIGHT",
+        message: `the disk may be too small: a cautious estimate is ${megabytes(estimated)}, ${megabytes(free)} are free`,
+      }),
+    ...(subject === undefined ? {} : { subject }),
+  });
 }

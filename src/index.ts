@@ -1,6 +1,8 @@
 export { pull, pullAll } from "./pull.js";
 export type { PullAllResult, PullOptions } from "./pull.js";
 export type { ImageRequest, Requested } from "./requests.js";
+export { prefetch } from "./prefetch/prefetch.js";
+export type { PrefetchOptions, PrefetchResult } from "./prefetch/prefetch.js";
 export { createCredentialSource } from "./credentials/index.js";
 export type {
   CredentialSourceOptions,
@@ -50,6 +52,7 @@ export type {
   LayerSource,
   LayerState,
   OnEvent,
+  PrefetchedImage,
   PullEvent,
   PullResult,
 } from "./events.js";

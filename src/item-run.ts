@@ -1,5 +1,5 @@
 /** The images of a run, a few at a time: references become items, items become results or failures. */
-import pLimit from "p-limit";
+import pLimit, { type LimitFunction } from "p-limit";
 import { type TpullError, isTpullError } from "../store/index.js";
 import type { About, FailedPull } from "./events.js";
 import { inImage } from "./image-error.js";
@@ -19,7 +19,7 @@ import type { Wanted } from "./requests.js";
 import type { RunSession } from "./run-session.js";
 
 /** Images whose manifests are asked for at the same time. */
-const IMAGES_AT_ONCE = 4;
+export const IMAGES_AT_ONCE = 4;
 
 /** In the order of the references, their tags and their platforms. */
 export interface Outcomes<Result> {
@@ -27,7 +27,7 @@ export interface Outcomes<Result> {
   failures: FailedPull[];
 }
 
-type Outcome<Result> = { result: Result } | { failure: FailedPull };
+export type Outcome<Result> = { result: Result } | { failure: FailedPull };
 
 /** What the items of a run share. */
 export type ItemSession = Pick<
@@ -45,12 +45,19 @@ export class ItemRun<Result> {
   readonly #session: ItemSession;
   readonly #work: ItemWork<Result>;
   /** Two limits: who waits for the items of a reference must not hold the place of one. */
-  readonly #references = pLimit(IMAGES_AT_ONCE);
-  readonly #items = pLimit(IMAGES_AT_ONCE);
+  readonly #references: LimitFunction;
+  readonly #items: LimitFunction;
 
-  constructor(session: ItemSession, work: ItemWork<Result>) {
+  /** @param atOnce references, and items, that are worked on at the same time */
+  constructor(
+    session: ItemSession,
+    work: ItemWork<Result>,
+    atOnce: number = IMAGES_AT_ONCE,
+  ) {
     this.#session = session;
     this.#work = work;
+    this.#references = pLimit(atOnce);
+    this.#items = pLimit(atOnce);
   }
 
   /**
@@ -58,18 +65,26 @@ export class ItemRun<Result> {
    * @throws only what is no TpullError
    */
   async all(requests: readonly Wanted[]): Promise<Outcomes<Result>> {
+    const outcomes: Outcomes<Result> = { results: [], failures: [] };
+    for (const outcome of await this.each(requests)) {
+      if ("result" in outcome) outcomes.results.push(outcome.result);
+      else outcomes.failures.push(outcome.failure);
+    }
+    return outcomes;
+  }
+
+  /**
+   * The same with results and failures among each other.
+   * @throws only what is no TpullError
+   */
+  async each(requests: readonly Wanted[]): Promise<Outcome<Result>[]> {
     const settled = await Promise.allSettled(
       requests.map((wanted) => this.#given(wanted)),
     );
-    const outcomes: Outcomes<Result> = { results: [], failures: [] };
-    for (const one of settled) {
+    return settled.flatMap((one) => {
       if (one.status === "rejected") throw one.reason;
-      for (const outcome of one.value) {
-        if ("result" in outcome) outcomes.results.push(outcome.result);
-        else outcomes.failures.push(outcome.failure);
-      }
-    }
-    return outcomes;
+      return one.value;
+    });
   }
 
   /** Of a repository each tag, of a reference only itself. */
@@ -158,7 +173,11 @@ export class ItemRun<Result> {
   }
 }
 
-function failureOf(error: TpullError, { image, target }: About): FailedPull {
+/** A failure as results carry it. */
+export function failureOf(
+  error: TpullError,
+  { image, target }: About,
+): FailedPull {
   return {
     reference: image,
     ...(target === undefined ? {} : { target }),

@@ -47,6 +47,11 @@ export interface PullOptions extends RunOptions {
   concurrency?: number;
 }
 
+type Clients = [
+  source?: RegistryClient | undefined,
+  around?: (client: RegistryClient) => RegistryClient,
+];
+
 export class PullSession extends RunSession {
   readonly store: Store;
   readonly selection: Selection;
@@ -63,7 +68,7 @@ export class PullSession extends RunSession {
     store: Store,
     options: PullOptions,
     selection: Selection,
-    source?: RegistryClient,
+    ...clients: Clients
   ) {
     const concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
     if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 64) {
@@ -72,7 +77,7 @@ export class PullSession extends RunSession {
         `concurrency is a whole number from 1 to 64, not ${concurrency}`,
       );
     }
-    super(options, source);
+    super(options, ...clients);
     this.store = store;
     this.concurrency = concurrency;
     this.selection = selection;
@@ -90,16 +95,17 @@ export class PullSession extends RunSession {
 
   /**
    * @param source instead of registries
+   * @param around what stands before the client
    * @throws TpullError when the root cannot be written or an option is wrong: before anything is downloaded
    */
   static async open(
     options: PullOptions,
-    source?: RegistryClient,
+    ...clients: Clients
   ): Promise<PullSession> {
     const selection = readSelection(options);
     const store = await openStore(options.root ?? defaultRoot());
     const warnings = await store.checkWritable();
-    const session = new PullSession(store, options, selection, source);
+    const session = new PullSession(store, options, selection, ...clients);
     for (const warning of warnings) session.warn(warning);
     return session;
   }

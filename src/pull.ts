@@ -3,19 +3,16 @@
  * {@link pullImage} for the story of one image; everything it calls is a file
  * of its own.
  */
-import { TpullError, abortedError, isTpullError } from "../store/index.js";
+import { TpullError, abortedError } from "../store/index.js";
 import type { FailedPull, PullResult } from "./events.js";
 import { parseImageConfig } from "./image-config.js";
-import { inImage } from "./image-error.js";
-import { ImagePull } from "./image-pull.js";
-import { type Item, aboutOf, isSeveral } from "./items.js";
+import { ImageTask } from "./image-task.js";
+import { type Item, isSeveral } from "./items.js";
 import { hostPlatform } from "./platform.js";
 import { ItemRun } from "./item-run.js";
 import { type PullOptions, PullSession } from "./pull-session.js";
 import { parseRepository } from "./repository.js";
 import { type Requested, type Wanted, readRequests } from "./requests.js";
-import { canonicalName, parseReference } from "../store/reference/reference.js";
-import { resolveImage } from "./resolve-image.js";
 
 export type { PullOptions } from "./pull-session.js";
 
@@ -98,37 +95,13 @@ async function pullImage(
   item: Item,
   session: PullSession,
 ): Promise<PullResult> {
-  // Events and errors repeat what was given; a password in it stays here.
-  const about = aboutOf(item);
-  let { reference } = item;
-  let image: ImagePull | undefined;
-  // Siblings of a failed layer are stopped by the end of their image.
-  const end = new AbortController();
-  const stop = (): void => end.abort();
-  session.signal.addEventListener("abort", stop, { once: true });
-  try {
-    if (session.signal.aborted) throw abortedError();
-    reference ??= parseReference(item.text);
-    image = new ImagePull(item, reference, session, end.signal);
-    session.emit({
-      type: "resolve",
-      ...about,
-      canonicalName: canonicalName(reference),
-    });
-
+  using task = new ImageTask(item, session);
+  return await task.step(async (image, reference) => {
     const current = await image.upToDate();
     if (current !== undefined) return image.done(current);
 
     session.expectLayers();
-    const resolved = await resolveImage(reference, {
-      image: about.image,
-      client: session.client,
-      platform: item.platform,
-      call: image.call,
-      pin: item.pin,
-      top: item.top,
-      entry: item.entry,
-    });
+    const resolved = await image.resolve(reference);
     image.announce(resolved);
 
     // The requests for layers travel together with the one for the config.
@@ -140,16 +113,5 @@ async function pullImage(
     const layers = await image.bringLayers(resolved, config);
     const status = await image.publish(resolved, layers, bytes);
     return image.done(image.result(resolved, config, layers, status));
-  } catch (error) {
-    const { deadline } = session;
-    const cause = deadline.explain(error, about.image, image?.tally.toString());
-    if (!isTpullError(cause)) throw cause;
-    image?.failed(cause);
-    const failure = inImage(cause, about.image, reference);
-    session.emit({ type: "error", ...about, error: failure.toJSON() });
-    throw failure;
-  } finally {
-    session.signal.removeEventListener("abort", stop);
-    end.abort();
-  }
+  });
 }

@@ -26,9 +26,14 @@ export class RunSession implements AsyncDisposable {
 
   /**
    * @param source instead of registries
+   * @param around what stands before the client, e.g. to remember its answers
    * @throws TpullError `OPTION_INVALID`
    */
-  constructor(options: RunOptions, source?: RegistryClient) {
+  constructor(
+    options: RunOptions,
+    source?: RegistryClient | undefined,
+    around: (client: RegistryClient) => RegistryClient = (client) => client,
+  ) {
     this.#onEvent = options.onEvent;
     this.deadline = new Deadline(options.signal, options.timeoutMs);
     this.signal = this.deadline.signal;
@@ -38,7 +43,7 @@ export class RunSession implements AsyncDisposable {
         signal: this.signal,
         onWarning: (warning) => this.warn(warning),
       });
-    this.client = this.limits.watch(client);
+    this.client = around(this.limits.watch(client));
   }
 
   /** Tells the listener, whose failure is no failure of the run. */

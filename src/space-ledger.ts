@@ -29,6 +29,8 @@ export interface SpaceHooks {
   readonly makeRoom: (shortBytes: number) => Promise<unknown>;
   /** Told what the estimate says, when there may be too little. */
   readonly onTight: (estimatedBytes: number, freeBytes: number) => void;
+  /** What a refusal says does not fit. */
+  readonly subject?: "the images do";
 }
 
 export class SpaceLedger {
@@ -49,12 +51,13 @@ export class SpaceLedger {
   }
 
   /**
-   * Sets space aside for layers that will be written.
+   * Sets space aside for layers that will be written. Of layers that have some
+   * already nobody is warned again.
    * @throws TpullError `NOT_ENOUGH_SPACE` when they cannot fit
    */
   async reserve(
     layers: readonly SizedLayer[],
-    { isBegun, makeRoom, onTight }: SpaceHooks,
+    { isBegun, makeRoom, onTight, subject }: SpaceHooks,
   ): Promise<Reservation> {
     const first = this.#shortage(layers, isBegun);
     if (first !== undefined) {
@@ -62,12 +65,13 @@ export class SpaceLedger {
       await this.#noteRoom(() => makeRoom(need.bytes - free.bytes));
       const last = this.#shortage(layers, isBegun);
       if (last !== undefined) {
-        throw notEnoughSpace(this.#root, last.need, last.free);
+        throw notEnoughSpace(this.#root, last.need, last.free, subject);
       }
     }
     const free = this.#free();
     const estimate = estimateNeed(this.#together(layers));
-    if (exceeds(estimate, free)) onTight(estimate.bytes, free.bytes);
+    const isNew = layers.some(({ chainId }) => !this.#pending.has(chainId));
+    if (isNew && exceeds(estimate, free)) onTight(estimate.bytes, free.bytes);
     for (const layer of layers) {
       const { chainId } = layer;
       const known = this.#pending.get(chainId);

@@ -117,21 +117,27 @@ export function exceeds(need: SpaceNeed, free: FreeSpace): boolean {
   );
 }
 
-/** `NOT_ENOUGH_SPACE` */
+/**
+ * `NOT_ENOUGH_SPACE`
+ * @param subject the message's first words
+ */
 export function notEnoughSpace(
   root: string,
   need: SpaceNeed,
   free: FreeSpace,
+  subject: "the image does" | "the images do" = "the image does",
 ): TpullError {
   const bytesShort = need.bytes > free.bytes;
   const [needed, left, what] = bytesShort
     ? [need.bytes, free.bytes, "bytes"]
     : [need.inodes, free.inodes ?? 0, "inodes"];
+  const amounts = bytesShort
+    ? `${megabytes(needed)}, ${megabytes(left)} are free`
+    : `${needed} inodes, ${left} are free`;
+  const whose = subject === "the image does" ? "its" : "their";
   return new TpullError(
     "NOT_ENOUGH_SPACE",
-    bytesShort
-      ? `the image does not fit in ${root}: its layers take at least ${megabytes(needed)}, ${megabytes(left)} are free`
-      : `the image does not fit in ${root}: its layers take at least ${needed} inodes, ${left} are free`,
+    `${subject} not fit in ${root}: ${whose} layers take at least ${amounts}`,
     {
       hint: "Nothing was written. Make room, or choose another data root with --root.",
       details: { what, needed, free: left },

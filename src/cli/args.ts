@@ -46,6 +46,12 @@ export type Request =
       requests?: readonly ImageRequest[];
       flags: Flags;
     }
+  | {
+      command: "prefetch";
+      images: string[];
+      requests?: readonly ImageRequest[];
+      flags: Flags;
+    }
   | { command: LocalCommand; images: string[]; flags: Flags }
   | { command: "load"; flags: Flags }
   | { command: "completion"; shell: Shell }
@@ -306,6 +312,7 @@ function buildRequest(
     case "completion":
       return { command, shell: oneShell(words) };
     case "pull":
+    case "prefetch":
     case "plan":
     case "manifest":
     case "resolve":
@@ -384,6 +391,10 @@ function workRequest(
   flags: Flags,
 ): Request {
   refuseTogether(flags);
+  const { json, progress } = flags;
+  if (json && command === "prefetch" && /^(json|plain)$/.test(progress ?? "")) {
+    throw usageError(`--json and --progress ${progress} exclude each other`);
+  }
   const { least = 0, most = 0, noun = "" } = COMMANDS[command].operands ?? {};
   const operand = flags["all-tags"] ? "repository" : noun;
   if (words.length < least && flags.file === undefined) {

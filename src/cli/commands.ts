@@ -2,10 +2,17 @@
 
 /** The commands that ask registries for images or repositories. */
 export type WorkCommand =
-  "pull" | "plan" | "manifest" | "resolve" | "tags" | "bundle" | "lock";
+  | "pull"
+  | "prefetch"
+  | "plan"
+  | "manifest"
+  | "resolve"
+  | "tags"
+  | "bundle"
+  | "lock";
 
 /** Those that store nothing. */
-export type QueryCommand = Exclude<WorkCommand, "pull">;
+export type QueryCommand = Exclude<WorkCommand, "pull" | "prefetch">;
 
 /** The commands that look at a data root, or change what is in it, without asking for more. */
 export type LocalCommand =
@@ -111,6 +118,25 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     status: {
       done: "every image is in the data root",
       failed: "an image failed; the others are there nevertheless",
+    },
+  },
+  prefetch: {
+    group: "registries",
+    summary: "pull many images by one plan, for timers and cron",
+    usage: [
+      "tpull prefetch [options] IMAGE...",
+      "tpull prefetch [options] -f LIST [IMAGE...]",
+    ],
+    operands: IMAGES,
+    arguments: [IMAGE],
+    examples: [
+      ["tpull prefetch -f images.txt", "all of them, or none if one lacks"],
+      ["tpull prefetch -qk --jitter 1h -f images.txt", "from cron"],
+      ["tpull prefetch --json -f compose.yaml", "a report for programs"],
+    ],
+    status: {
+      done: "every image is in the data root",
+      failed: "an image failed or was not begun, or they do not fit",
     },
   },
   plan: {

@@ -7,6 +7,10 @@ import type { Environment, User } from "./settings.js";
 import type { SignalSource } from "./signals.js";
 
 type PullModule = Pick<typeof import("../pull.js"), "pullAll">;
+type PrefetchModule = Pick<
+  typeof import("../prefetch/prefetch.js"),
+  "prefetch"
+>;
 type LoadModule = Pick<typeof import("../load/load.js"), "loadImages">;
 type LoadAnswer = (typeof import("./run-answer.js"))["loadAnswer"];
 type LoginModule = Pick<typeof import("../login.js"), "login" | "logout">;
@@ -26,6 +30,7 @@ export interface CliContext {
   now(): number;
   /** The code that pulls is loaded when something is to be pulled, not for `--version`. */
   loadPull(): Promise<PullModule>;
+  loadPrefetch(): Promise<PrefetchModule>;
   /** The code that reads archives. */
   loadLoad(): Promise<LoadModule>;
   loadDemo(): Promise<DemoModule>;
@@ -46,6 +51,7 @@ export function processContext(): CliContext {
     exit: (status) => process.exit(status),
     now: Date.now,
     loadPull: () => import("../pull.js"),
+    loadPrefetch: () => import("../prefetch/prefetch.js"),
     loadLoad: () => import("../load/load.js"),
     loadDemo: () => import("../demo/run.js"),
     loadAnswer: async (command) =>

@@ -55,6 +55,10 @@ async function dispatch(
       const { runCommand } = await import("./run-command.js");
       return runCommand(whole, context);
     }
+    case "prefetch": {
+      const { runCommand } = await import("./run-command.js");
+      return runCommand(await listed(request, context), context);
+    }
     case "load":
     case "demo": {
       const { runCommand } = await import("./run-command.js");

@@ -28,6 +28,9 @@ export interface Flags {
   root?: string;
   platform?: readonly string[];
   "all-tags"?: true;
+  "keep-going"?: true;
+  /** Milliseconds. */
+  jitter?: number;
   concurrency?: number;
   quiet?: true;
   json?: true;
@@ -126,6 +129,7 @@ export interface OptionSpec<Value = unknown> {
 /** The commands that ask registries. */
 const ASKING: readonly CommandName[] = [
   "pull",
+  "prefetch",
   "plan",
   "manifest",
   "resolve",
@@ -170,7 +174,7 @@ export const OPTIONS: {
     help: "data root to write to",
     default:
       "$TPULL_ROOT, else /var/lib/tpull as root and ${XDG_DATA_HOME:-~/.local/share}/tpull otherwise",
-    commands: ["pull", "plan", "demo", ...LOCAL, "serve"],
+    commands: ["pull", "prefetch", "plan", "demo", ...LOCAL, "serve"],
     at: {
       serve: {
         help: "serve the images in this data root, too",
@@ -211,6 +215,7 @@ export const OPTIONS: {
     ],
     commands: [
       "pull",
+      "prefetch",
       "plan",
       "manifest",
       "resolve",
@@ -422,12 +427,12 @@ export const OPTIONS: {
     },
   },
   file: {
-    shortAt: { pull: "f", plan: "f", bundle: "f", lock: "f" },
-    dash: ["pull", "plan", "bundle", "lock"],
+    shortAt: { pull: "f", prefetch: "f", plan: "f", bundle: "f", lock: "f" },
+    dash: ["pull", "prefetch", "plan", "bundle", "lock"],
     metavar: "LIST",
     help: "take the images of this file, too: one a line, or a lock file, a compose file, Kubernetes objects, a Dockerfile; - is standard input",
     repeatable: true,
-    commands: ["pull", "plan", "bundle", "lock"],
+    commands: ["pull", "prefetch", "plan", "bundle", "lock"],
     at: {
       lock: {
         help: "take the images of this file, too, as other commands do; of a lock file only their names, so that it is brought up to date",
@@ -438,7 +443,19 @@ export const OPTIONS: {
     metavar: "NAME",
     help: "of a compose file: take the services of this profile, too; * for every one",
     repeatable: true,
-    commands: ["pull", "plan", "bundle", "lock", "images-of"],
+    commands: ["pull", "prefetch", "plan", "bundle", "lock", "images-of"],
+  },
+  "keep-going": {
+    shortAt: { prefetch: "k" },
+    help: "fetch the other images where one cannot be found or fails",
+    default: "fetch none if one cannot be found; begin no more after a failure",
+    commands: ["prefetch"],
+  },
+  jitter: {
+    metavar: "TIME",
+    help: "wait up to 30s, 10m, 1h before it begins, each machine its own part of it and always the same",
+    read: readDuration,
+    commands: ["prefetch"],
   },
   have: {
     metavar: "FILE",
@@ -454,7 +471,7 @@ export const OPTIONS: {
   },
   "ignore-buildable": {
     help: "of a compose file: leave out services that can be built as well as pulled",
-    commands: ["pull", "plan", "bundle", "lock", "images-of"],
+    commands: ["pull", "prefetch", "plan", "bundle", "lock", "images-of"],
   },
   check: {
     help: "write nothing, and say what has moved since the lock was written; with -f also what the list has and the lock has not, and the other way round",
@@ -482,20 +499,21 @@ export const OPTIONS: {
   "all-tags": {
     short: "a",
     help: "every tag of the repository",
-    commands: ["pull", "plan"],
+    commands: ["pull", "prefetch", "plan"],
   },
   concurrency: {
     metavar: "N",
     help: "layers in flight at once, 1 to 64",
     default: "one more than cores, 3 to 8",
     range: [1, 64],
-    commands: ["pull", "demo", "load", "bundle"],
+    commands: ["pull", "prefetch", "demo", "load", "bundle"],
   },
   quiet: {
     short: "q",
     help: "print only the canonical name of each image (and errors)",
     commands: [
       "pull",
+      "prefetch",
       "resolve",
       "images",
       "history",
@@ -512,6 +530,7 @@ export const OPTIONS: {
       lock: {
         help: "do not say what was written; with --check: only what is not as it was",
       },
+      prefetch: { help: "print nothing (but errors)" },
       serve: { help: "no line for each request" },
       bundle: { help: "print nothing but failures" },
       "images-of": { help: "do not say what was left out" },
@@ -529,6 +548,7 @@ export const OPTIONS: {
   json: {
     help: "print one JSON document",
     commands: [
+      "prefetch",
       "plan",
       "manifest",
       "resolve",
@@ -544,8 +564,12 @@ export const OPTIONS: {
     help: "auto, tty (bars), plain (docker's transcript), json (one event a line), or none (results only)",
     default: "auto: tty on a terminal, plain elsewhere and where $CI is set",
     choices: PROGRESS_MODES,
-    commands: ["pull", "demo", "verify", "load"],
+    commands: ["pull", "prefetch", "demo", "verify", "load"],
     at: {
+      prefetch: {
+        help: "auto, tty (bars), plain (docker's transcript), json (one event a line), or none; then the report",
+        default: "auto: tty on a terminal, none elsewhere and where $CI is set",
+      },
       verify: { help: "auto, tty, plain, json, or none" },
       load: {
         help: "auto, tty (bars), plain, json (one event a line), or none",

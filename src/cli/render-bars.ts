@@ -9,10 +9,12 @@ import { openScreen } from "./bars/screen.js";
 import type { Renderer, RendererOptions } from "./renderer.js";
 import { errorText, isInterruption } from "./report-error.js";
 import {
+  delayLine,
   headerLine,
   isLow,
   limitLine,
   noticeLine,
+  planLine,
   resultLines,
 } from "./transcript.js";
 
@@ -49,6 +51,12 @@ export function createBarsRenderer({
           break;
         case "ratelimit":
           if (isLow(event)) screen.print(limitLine(event));
+          break;
+        case "delay":
+          screen.print(delayLine(event));
+          break;
+        case "plan":
+          screen.print(planLine(event));
           break;
         case "warning":
           screen.print(noticeLine(event));

@@ -9,12 +9,14 @@ import { ImageBlocks } from "./image-blocks.js";
 import type { Renderer, RendererOptions } from "./renderer.js";
 import { errorText, isInterruption } from "./report-error.js";
 import {
+  delayLine,
   headerLine,
   isLow,
   layerLine,
   limitLine,
   nameLine,
   noticeLine,
+  planLine,
   resultLines,
 } from "./transcript.js";
 
@@ -74,6 +76,12 @@ export function createPlainRenderer(
         break;
       case "warning":
         if (detail !== "quiet") output.err(`${noticeLine(event)}\n`);
+        break;
+      case "delay":
+        if (detail !== "quiet") output.err(`${delayLine(event)}\n`);
+        break;
+      case "plan":
+        if (detail === "plain") output.err(`${planLine(event)}\n`);
         break;
       case "retry":
       case "wait":

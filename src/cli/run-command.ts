@@ -1,9 +1,11 @@
 /** The commands that pull: options to settings, events to a renderer, outcome to an exit status. */
 import type { FailedPull, OnEvent } from "../events.js";
+import type { PullOptions } from "../pull-session.js";
 import { TpullError } from "../../store/errors.js";
 import { USAGE, type Request } from "./args.js";
 import type { CliContext } from "./context.js";
 import { openOutput, type Output } from "./output.js";
+import type { PrefetchRequest } from "./prefetch.js";
 import type { Flags } from "./options.js";
 import { createRenderer, type Renderer } from "./renderer.js";
 import {
@@ -27,12 +29,17 @@ import {
   type StopSwitch,
 } from "./signals.js";
 
-type RunRequest = Extract<Request, { command: "pull" | "load" | "demo" }>;
+type RunRequest = Extract<
+  Request,
+  { command: "pull" | "prefetch" | "load" | "demo" }
+>;
+type PullRequest = Extract<Request, { command: "pull" }>;
 
 /** One run of a command: all that its parts share. */
 interface Run {
   context: CliContext;
   output: Output;
+  presentation: Presentation;
   stop: StopSwitch;
   renderer: Renderer;
   record: RunRecord;
@@ -43,7 +50,7 @@ interface Run {
 }
 
 /**
- * Runs `pull`, `load` or `demo`.
+ * Runs `pull`, `prefetch`, `load` or `demo`.
  * @returns the exit status: 0, 1 when something failed, or 128 + signal
  */
 export async function runCommand(
@@ -58,12 +65,13 @@ export async function runCommand(
   const output = openOutput(context.stdout, context.stderr, () =>
     stop.stop("SIGPIPE"),
   );
-  const images = request.command === "pull" ? request.images : [];
-  const presentation = presentationOf(request, context);
-  const asDocument = request.command === "load" && request.flags.json === true;
+  const images = "images" in request ? request.images : [];
+  const presentation = await presentationOf(request, context);
   const renderer = await createRenderer(presentation, {
     images: isSeveral(request) ? [] : images,
-    output: asDocument ? { ...output, out: () => {} } : output,
+    output: hasOwnReport(request, presentation)
+      ? { ...output, out: () => {} }
+      : output,
     stderr: context.stderr,
     now: context.now,
   });
@@ -76,22 +84,47 @@ export async function runCommand(
   const write = (text: string): void => {
     if (presentation !== "json") output.out(text);
   };
-  const run = { context, output, stop, renderer, record, onEvent, write };
+  const run: Run = {
+    context,
+    output,
+    presentation,
+    stop,
+    renderer,
+    record,
+    onEvent,
+    write,
+  };
   const status = await statusOf(request, run);
   return writeFailed(output) ? 1 : status;
 }
 
 /** What a load says on the way is for those who watch: like docker's, its transcript is its results. */
-function presentationOf(
-  { command, flags }: RunRequest,
+async function presentationOf(
+  request: RunRequest,
   context: CliContext,
-): Presentation {
-  if (flags.json) return "none";
+): Promise<Presentation> {
+  const { command, flags } = request;
   const chosen = choosePresentation(flags, context.env, {
     stdoutIsTTY: context.stdout.isTTY === true,
     stderrIsTTY: context.stderr.isTTY === true,
   });
+  if (command === "prefetch") {
+    const { prefetchPresentation } = await import("./prefetch.js");
+    return prefetchPresentation(request, chosen);
+  }
+  if (flags.json) return "none";
   return command === "load" && chosen === "plain" ? "none" : chosen;
+}
+
+/** Whether stdout is for what the command says at its end, and not for results as they come. */
+function hasOwnReport(
+  { command, flags }: RunRequest,
+  presentation: Presentation,
+): boolean {
+  if (command === "prefetch") {
+    return presentation !== "plain" && presentation !== "json";
+  }
+  return command === "load" && flags.json === true;
 }
 
 async function statusOf(request: RunRequest, run: Run): Promise<number> {
@@ -100,6 +133,9 @@ async function statusOf(request: RunRequest, run: Run): Promise<number> {
     switch (request.command) {
       case "pull":
         status = await pull(request, run);
+        break;
+      case "prefetch":
+        status = await prefetch(request, run);
         break;
       case "load":
         status = await load(request.flags, run);
@@ -115,12 +151,15 @@ async function statusOf(request: RunRequest, run: Run): Promise<number> {
   const reason = run.stop.reason();
   if (status === 0 || reason === undefined) return status;
   run.output.err(LAST_WORDS[reason]);
-  if (request.command === "pull") await tellKept(request.flags, run);
+  if ("images" in request) await tellKept(request, run);
   return STOPPED[reason];
 }
 
 /** Who stops a pull should know that it was not for nothing. */
-async function tellKept(flags: Flags, run: Run): Promise<void> {
+async function tellKept(
+  { command, flags }: RunRequest,
+  run: Run,
+): Promise<void> {
   const { context, output } = run;
   const { listPartials } = await import("../../store/index.js");
   const partials = listPartials(
@@ -130,29 +169,44 @@ async function tellKept(flags: Flags, run: Run): Promise<void> {
   if (bytes === 0) return;
   const { formatBytes } = await import("./bars/units.js");
   output.err(
-    `tpull: ${formatBytes(bytes)} of unfinished layers are kept; the same pull goes on there\n`,
+    `tpull: ${formatBytes(bytes)} of unfinished layers are kept; the same ${command} goes on there\n`,
   );
 }
 
-async function pull(
-  { images, requests, flags, near }: Extract<Request, { command: "pull" }>,
-  { context, output, stop, onEvent }: Run,
-): Promise<number> {
-  const root = resolveRoot(flags.root, context.env, context.user());
-  const { pullAll } = await context.loadPull();
-  const { failures } = await pullAll(requests ?? images, {
-    root,
+/** What the options say of a pull, in the API's terms. */
+function pullOptions(
+  flags: Flags,
+  { context, stop, onEvent }: Run,
+): PullOptions {
+  return {
+    root: resolveRoot(flags.root, context.env, context.user()),
     ...queryOptions(flags),
     ...given("platform", oneOrList(flags.platform)),
     ...given("allTags", flags["all-tags"]),
     ...given("concurrency", flags.concurrency),
     signal: stop.signal,
     onEvent,
-  });
+  };
+}
+
+async function pull(
+  { images, requests, flags, near }: PullRequest,
+  run: Run,
+): Promise<number> {
+  const { context, output } = run;
+  const options = pullOptions(flags, run);
+  const { pullAll } = await context.loadPull();
+  const { failures } = await pullAll(requests ?? images, options);
   if (near !== undefined && isNoImage(failures, images[0])) {
     output.err(`tpull: did you mean the command 'tpull ${near}'?\n`);
   }
   return failures.length === 0 ? 0 : 1;
+}
+
+async function prefetch(request: PrefetchRequest, run: Run): Promise<number> {
+  const options = pullOptions(request.flags, run);
+  const { runPrefetch } = await import("./prefetch.js");
+  return runPrefetch(request, { ...run, options });
 }
 
 /** Whether a registry has answered that there is no image of that name. */
@@ -235,7 +289,7 @@ function writeFailed(output: Output): boolean {
 /** Whether a name may stand for several images, which are not known before they turn up. */
 function isSeveral(request: RunRequest): boolean {
   const { platform = [], ...flags } = request.flags;
-  const requests = request.command === "pull" ? (request.requests ?? []) : [];
+  const requests = "requests" in request ? (request.requests ?? []) : [];
   const names = new Set(requests.map(({ reference }) => reference));
   return (
     flags["all-tags"] === true ||

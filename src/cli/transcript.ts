@@ -4,6 +4,7 @@
  */
 import { shortId, type Digest } from "../../store/digest.js";
 import type { PullEvent, PullResult } from "../events.js";
+import { formatBytes, formatDuration } from "./bars/units.js";
 import { bareReference } from "./report-error.js";
 import { oneLine } from "./terminal-text.js";
 
@@ -73,6 +74,22 @@ export function limitLine({
   const window = hours > 0 ? ` in ${Number(hours.toFixed(1))} h` : "";
   const whose = source === undefined ? "" : ` for ${oneLine(source)}`;
   return `tpull: ${oneLine(registry)}: ${remaining} of ${limit} pulls${window} are left${whose}`;
+}
+
+/** A line for stderr about a run that begins later. */
+export function delayLine({ delayMs, mostMs }: Of<"delay">): string {
+  const [delay, most] = [delayMs, mostMs].map((ms) =>
+    formatDuration(ms / 1000),
+  );
+  return `tpull: waiting for ${delay} of ${most}, this machine's part`;
+}
+
+/** A line for stderr about what is going to be fetched. */
+export function planLine(event: Of<"plan">): string {
+  const { images, toFetch, layersToFetch, bytesToFetch } = event;
+  if (toFetch === 0) return "tpull: nothing to fetch";
+  const layers = layersToFetch === 1 ? "layer" : "layers";
+  return `tpull: ${toFetch} of ${images} ${images === 1 ? "image" : "images"} to fetch: ${formatBytes(bytesToFetch)} in ${layersToFetch} ${layers}`;
 }
 
 /** A line for stderr about something on the way that is no failure. */

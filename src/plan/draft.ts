@@ -1,12 +1,5 @@
 /** What one image would take, before it is known what it shares with others of the plan. */
-import {
-  type ChainId,
-  type DiffId,
-  type Digest,
-  type ImageId,
-  type Store,
-  chainIds,
-} from "../../store/index.js";
+import type { ImageId, Store } from "../../store/index.js";
 import { ByteCount } from "../byte-count.js";
 import { parseImageConfig } from "../image-config.js";
 import type { IndexContext } from "../index-images.js";
@@ -19,20 +12,9 @@ import {
   canonicalName,
 } from "../../store/reference/reference.js";
 import { resolveImage } from "../resolve-image.js";
-import { missingLayers } from "../stored-image.js";
 import { storedUpToDate } from "../up-to-date.js";
+import { type NeededLayer, neededLayers } from "./needed.js";
 import type { PlannedImage } from "./types.js";
-
-/** A layer that is not in the store. */
-export interface NeededLayer {
-  readonly digest: Digest;
-  readonly diffId: DiffId;
-  readonly chainId: ChainId;
-  readonly size: number;
-  readonly mediaType: string;
-  /** Whether the store has the same content under another parent. */
-  readonly copyable: boolean;
-}
 
 /** An image, and which of its layers are missing, base first. */
 export interface Draft {
@@ -113,21 +95,7 @@ export async function draftImage(
     storedConfig ?? (await client.bytes(reference, manifest.config, call));
   const config = parseImageConfig(bytes, manifest.layers.length);
   checkPlatform(config, resolved, item, context.image);
-  const chain = chainIds(config.diffIds);
-  const all = await Promise.all(
-    manifest.layers.map(async ({ digest, size, mediaType }, index) => {
-      const diffId = config.diffIds[index] as DiffId;
-      return {
-        digest,
-        diffId,
-        chainId: chain[index] as ChainId,
-        size,
-        mediaType,
-        copyable: await isCopyable(store, digest, diffId),
-      };
-    }),
-  );
-  const needed = await missingLayers(store, all);
+  const { all, needed } = await neededLayers(store, manifest, config);
   return {
     needed,
     image: {
@@ -149,14 +117,4 @@ export async function draftImage(
       hubPulls: isHub ? 1 : 0,
     },
   };
-}
-
-/** As a pull decides it: that the blob has this content must have been proved before. */
-async function isCopyable(
-  store: Store,
-  digest: Digest,
-  diffId: DiffId,
-): Promise<boolean> {
-  if ((await store.diffIdOf(digest)) !== diffId) return false;
-  return (await store.chainsOf(diffId)).length > 0;
 }

@@ -4,7 +4,6 @@
  * taken and nothing is written.
  */
 import {
-  type ChainId,
   type Store,
   abortedError,
   isTpullError,
@@ -30,6 +29,7 @@ import {
   freeSpace,
 } from "../space.js";
 import { type Draft, draftImage } from "./draft.js";
+import { type Share, shareOut } from "./share-out.js";
 import type { Plan, PlannedDisk, PlannedImage } from "./types.js";
 
 export type {
@@ -114,39 +114,12 @@ function together(
   drafts: readonly Draft[],
   store: Store,
 ): Omit<Plan, "failures" | "rateLimits"> {
-  const planned = new Map<ChainId, SizedLayer>();
-  const kept = new Map(
-    listPartials(store.root).map(({ digest, bytes }) => [digest, bytes]),
+  const { shares, layers } = shareOut(
+    drafts.map(({ needed }) => needed),
+    listPartials(store.root),
   );
-  /** Contents that will be there when a later layer could be copied from them. */
-  const contents = new Set<string>();
-  const images = drafts.map(({ image, needed }): PlannedImage => {
-    const sources = new Map<
-      ChainId,
-      PlannedImage["layers"][number]["source"]
-    >();
-    const keptBytes = new Map<ChainId, number>();
-    let bytes = 0;
-    let requests = 0;
-    for (const layer of needed) {
-      const { chainId, digest, diffId, size, copyable } = layer;
-      const content = `${diffId} ${digest}`;
-      if (planned.has(chainId)) {
-        sources.set(chainId, "shared");
-        continue;
-      }
-      planned.set(chainId, layer);
-      if (copyable || contents.has(content)) {
-        sources.set(chainId, "copied");
-        continue;
-      }
-      contents.add(content);
-      sources.set(chainId, "fetched");
-      const here = Math.min(size, kept.get(digest) ?? 0);
-      if (here > 0) keptBytes.set(chainId, here);
-      bytes += size - here;
-      requests += 1;
-    }
+  const images = drafts.map(({ image }, at): PlannedImage => {
+    const { sources, keptBytes, bytes, requests } = shares[at] as Share;
     return {
       ...image,
       layers: image.layers.map((layer) => ({
@@ -177,7 +150,7 @@ function together(
     bytesByRegistry,
     requests: sum(images.map(({ requests }) => requests)),
     hubPulls: sum(images.map(({ hubPulls }) => hubPulls)),
-    disk: planDisk([...planned.values()], store),
+    disk: planDisk(layers, store),
   };
 }
 

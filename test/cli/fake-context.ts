@@ -23,6 +23,7 @@ export class FakeStream extends EventEmitter {
 }
 
 type PullAll = Awaited<ReturnType<CliContext["loadPull"]>>["pullAll"];
+type Prefetch = Awaited<ReturnType<CliContext["loadPrefetch"]>>["prefetch"];
 type Login = Awaited<ReturnType<CliContext["loadLogin"]>>;
 type RunDemo = Awaited<ReturnType<CliContext["loadDemo"]>>["runDemo"];
 
@@ -38,6 +39,7 @@ export interface Fakes {
 export function fakes(
   parts: {
     pullAll?: PullAll;
+    prefetch?: Prefetch;
     runDemo?: RunDemo;
     loadAnswer?: CliContext["loadAnswer"];
     login?: Partial<Login>;
@@ -67,6 +69,7 @@ export function fakes(
       login: parts.login?.login ?? (async () => refuse()),
       logout: parts.login?.logout ?? (async () => refuse()),
     }),
+    loadPrefetch: async () => ({ prefetch: parts.prefetch ?? refuse() }),
     loadLoad: refuse,
     loadDemo: async () => ({ runDemo: parts.runDemo ?? refuse() }),
     loadAnswer: parts.loadAnswer ?? refuse,

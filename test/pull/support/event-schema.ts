@@ -72,7 +72,30 @@ const STATES: readonly LayerState[] = [
   "exists",
 ];
 
+const PREFETCHED: Fields = {
+  reference: text,
+  target: text,
+  canonicalName: text,
+  digest,
+  imageId: digest,
+  platform: text,
+  status: oneOf("fetched", "up-to-date", "failed", "not-started"),
+  error,
+  bytesFetched: count,
+  bytesReused: count,
+  durationMs: count,
+};
+
 const EVENTS: Record<PullEvent["type"], Fields> = {
+  delay: { delayMs: count, mostMs: count },
+  plan: {
+    images: count,
+    upToDate: count,
+    toFetch: count,
+    failed: count,
+    layersToFetch: count,
+    bytesToFetch: count,
+  },
   resolve: { image: text, canonicalName: text },
   pulling: { image: text, tagOrDigest: text, repository: text, digest },
   layers: {
@@ -108,6 +131,15 @@ const EVENTS: Record<PullEvent["type"], Fields> = {
     durationMs: count,
     results: listOf(RESULT, ["manifestDigest", "target"]),
     failures: listOf({ reference: text, target: text, error }, ["target"]),
+    images: listOf(PREFETCHED, [
+      "target",
+      "canonicalName",
+      "digest",
+      "imageId",
+      "platform",
+      "error",
+      "bytesReused",
+    ]),
   },
 };
 
@@ -115,6 +147,7 @@ const OPTIONAL: Partial<Record<PullEvent["type"], readonly string[]>> = {
   retry: ["digest"],
   warning: ["image"],
   ratelimit: ["windowSeconds", "source"],
+  summary: ["images"],
 };
 
 /** What is missing, wrong or too much in an object. */

@@ -130,7 +130,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     operands: IMAGES,
     arguments: [IMAGE],
     examples: [
-      ["tpull prefetch -f images.txt", "all of them, or none if one lacks"],
+      ["tpull prefetch -f images.txt", "all of them, or none"],
       ["tpull prefetch -qk --jitter 1h -f images.txt", "from cron"],
       ["tpull prefetch --json -f compose.yaml", "a report for programs"],
     ],

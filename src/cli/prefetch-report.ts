@@ -76,16 +76,24 @@ export function reportText(
     });
     return padded.join(" ".repeat(GAP)).trimEnd();
   });
-  const { fetched, upToDate, failed, notStarted } = counts(images);
-  const parts = [
-    `${fetched} fetched`,
-    `${upToDate} up to date`,
-    ...(failed > 0 ? [`${failed} failed`] : []),
-    ...(notStarted > 0 ? [`${notStarted} not started`] : []),
-  ];
-  const what = images.length === 1 ? "1 image" : `${images.length} images`;
-  const total = `${what}: ${parts.join(", ")}; ${formatBytes(bytesFetched)} in ${spent(durationMs)}`;
+  const parts = Object.entries(STATUS).flatMap(([status, word]) => {
+    const count = images.filter((image) => image.status === status).length;
+    return count > 0 ? [`${count} ${word}`] : [];
+  });
+  const total = `${imageCount(images.length)}: ${parts.join(", ")}; ${formatBytes(bytesFetched)} in ${spent(durationMs)}`;
   return `${[...lines, "", total].join("\n")}\n`;
+}
+
+/** What to say of images that were left because of another one; nothing where there are none. */
+export function notStartedLine({ images }: PrefetchResult): string {
+  const { notStarted } = counts(images);
+  if (notStarted === 0) return "";
+  const were = notStarted === 1 ? "was" : "were";
+  return `tpull: ${imageCount(notStarted)} ${were} not started because of that; --keep-going fetches what it can\n`;
+}
+
+function imageCount(count: number): string {
+  return count === 1 ? "1 image" : `${count} images`;
 }
 
 function rowOf(image: PrefetchedImage): string[] {

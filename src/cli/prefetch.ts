@@ -3,7 +3,11 @@ import type { PrefetchOptions } from "../prefetch/prefetch.js";
 import type { Request } from "./args.js";
 import type { CliContext } from "./context.js";
 import type { Output } from "./output.js";
-import { reportDocument, reportText } from "./prefetch-report.js";
+import {
+  notStartedLine,
+  reportDocument,
+  reportText,
+} from "./prefetch-report.js";
 import type { Presentation } from "./settings.js";
 
 export type PrefetchRequest = Extract<Request, { command: "prefetch" }>;
@@ -27,11 +31,14 @@ export async function runPrefetch(
     context,
     output,
     presentation,
+    close,
     options,
   }: {
     context: CliContext;
     output: Output;
     presentation: Presentation;
+    /** Ends what shows the run: the report follows. */
+    close: () => void;
     /** As for a pull. */
     options: PrefetchOptions;
   },
@@ -42,6 +49,8 @@ export async function runPrefetch(
     ...(flags["keep-going"] ? { keepGoing: true } : {}),
     ...(flags.jitter === undefined ? {} : { jitterMs: flags.jitter }),
   });
+  close();
+  if (presentation !== "json") output.err(notStartedLine(result));
   if (flags.json) output.out(reportDocument(result));
   else if (presentation !== "json" && presentation !== "quiet") {
     const { isTTY, columns } = context.stdout;

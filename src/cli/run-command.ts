@@ -206,7 +206,7 @@ async function pull(
 async function prefetch(request: PrefetchRequest, run: Run): Promise<number> {
   const options = pullOptions(request.flags, run);
   const { runPrefetch } = await import("./prefetch.js");
-  return runPrefetch(request, { ...run, options });
+  return runPrefetch(request, { ...run, close: run.renderer.close, options });
 }
 
 /** Whether a registry has answered that there is no image of that name. */

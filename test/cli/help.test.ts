@@ -23,6 +23,7 @@ Usage:
 
 Commands that ask registries:
   pull        pull images (the word may be left out)
+  prefetch    pull many images by one plan, for timers and cron
   plan        say what a pull would fetch and store, and do nothing
   manifest    print an image's manifest or index as the registry has it
   resolve     print the digests that an image's name stands for

@@ -103,7 +103,7 @@ export interface PrefetchedImage {
   imageId?: ImageId;
   platform?: string;
   /**
-   * - `fetched`: the store did not have it by this name, and has now
+   * - `fetched`: the store lacked some of it, or its name, and has all of it now
    * - `up-to-date`: there was nothing to do
    * - `failed`: `error` says why
    * - `not-started`: it is to be fetched, and another one failed before its turn

@@ -60,9 +60,15 @@ export async function requestsOf(
       `tpull: --platform ${platform.join(",")} counts, not what the list says for ${count}\n`,
     );
   }
-  return [
+  const requests = [
     ...images.map((reference) => ({ reference })),
     ...listed.map((image) => requestOf(image, platform === undefined)),
+  ];
+  // What several files name is one image.
+  return [
+    ...new Map(
+      requests.map((request) => [JSON.stringify(request), request]),
+    ).values(),
   ];
 }
 

@@ -1,4 +1,5 @@
 /** The commands that answer: what they find or do goes to stdout, everything else to stderr. */
+import { setImmediate } from "node:timers/promises";
 import type { PullEvent } from "../events.js";
 import { type Answer, type AnswerContext } from "./answers/answer.js";
 import { areArchives } from "./archive-operand.js";
@@ -71,6 +72,8 @@ export async function runAnswer(
     output.err(LAST_WORDS[reason]);
     return STOPPED[reason];
   }
+  // A write that fails is told in the next turn.
+  await setImmediate();
   const failure = output.failure();
   if (failure === undefined) return status;
   output.err(

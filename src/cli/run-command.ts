@@ -1,4 +1,5 @@
 /** The commands that pull: options to settings, events to a renderer, outcome to an exit status. */
+import { setImmediate } from "node:timers/promises";
 import type { FailedPull, OnEvent } from "../events.js";
 import type { PullOptions } from "../pull-session.js";
 import { TpullError } from "../../store/errors.js";
@@ -95,6 +96,8 @@ export async function runCommand(
     write,
   };
   const status = await statusOf(request, run);
+  // A write that fails is told in the next turn.
+  await setImmediate();
   return writeFailed(output) ? 1 : status;
 }
 

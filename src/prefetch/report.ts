@@ -49,6 +49,7 @@ function notStarted(
 
 function done({
   result,
+  wasMissing,
   bytesReused,
 }: Done): Omit<PrefetchedImage, "durationMs"> {
   const { reference, target, canonicalName, digest, imageId } = result;
@@ -59,7 +60,7 @@ function done({
     digest,
     imageId,
     platform: result.platform,
-    status: result.status === "downloaded" ? "fetched" : "up-to-date",
+    status: wasMissing ? "fetched" : "up-to-date",
     bytesFetched: result.bytesFetched,
     ...(bytesReused === undefined ? {} : { bytesReused }),
   };

@@ -11,6 +11,8 @@ import type { ResolvedImage } from "../resolve-image.js";
 export interface Done {
   readonly kind: "done";
   readonly result: PullResult;
+  /** Whether anything of it was missing, be it that another run has brought that or named the image meanwhile. */
+  readonly wasMissing: boolean;
   /** Bytes of its layers' blobs that needed no fetching; undefined where nobody knows. */
   readonly bytesReused: number | undefined;
 }
@@ -40,7 +42,8 @@ export async function find(
     if (result !== undefined) {
       const hint = readManifestHint(store.layout, result.imageId);
       const bytesReused = hint && sum(hint.layers.map(({ size }) => size));
-      return { kind: "done", result: image.done(result), bytesReused };
+      image.done(result);
+      return { kind: "done", result, wasMissing: false, bytesReused };
     }
     const resolved = await image.resolve(reference);
     image.announce(resolved);
@@ -58,7 +61,7 @@ export async function find(
  */
 export async function bring(
   task: ImageTask,
-  { resolved, bytes, config }: Found,
+  { resolved, bytes, config, needed }: Found,
 ): Promise<Done> {
   return await task.step(async (image) => {
     const layers = await image.bringLayers(resolved, config);
@@ -68,7 +71,9 @@ export async function bring(
     const result = image.result(resolved, config, layers, status);
     const size = sum(resolved.manifest.layers.map((layer) => layer.size));
     const bytesReused = Math.max(0, size - fetched);
-    return { kind: "done", result: image.done(result), bytesReused };
+    const wasMissing = needed.length > 0 || status === "downloaded";
+    image.done(result);
+    return { kind: "done", result, wasMissing, bytesReused };
   });
 }
 

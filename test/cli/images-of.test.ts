@@ -107,7 +107,7 @@ describe("tpull -f", () => {
     ["a\nb:2\na\n", [], [["a", "b:2"], undefined]],
     ["a\n", ["c", "a"], [["c", "a"], undefined]],
     [
-      "a linux/arm64\nb\na linux/386",
+      "a linux/arm64\nb\na linux/386\nc",
       ["c"],
       [
         [

@@ -1,4 +1,5 @@
 // Many images by one plan: what is asked, in which order, and what is said of it.
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { plan, prefetch, pullAll, type Requested } from "#src/index.js";
@@ -11,6 +12,7 @@ import {
 } from "../helpers/image-builder.js";
 import type { FaultRegistry } from "../helpers/fault-registry.js";
 import { storedReferences } from "../helpers/store/data-root.js";
+import { TPULL } from "../helpers/tpull-cli.js";
 import { listing, newRoot } from "../store/support/roots.js";
 import { expectEvents } from "./support/event-schema.js";
 import { bigLayer, smallImage, smallLayer } from "./support/layers.js";
@@ -55,9 +57,8 @@ describe("a prefetch", () => {
     const names = images.map((image, at) =>
       publish(registry, `app:${at}`, image),
     );
-    // Another name of the same image, and another spelling of the same name.
+    // Another name of the same image.
     names.push(publish(registry, "app:again", images[0]!));
-    names.push(names[1]!);
     const made = await plan(names, { root, registry: IMPATIENT });
     registry.requests.length = 0;
     const { result, events } = await prefetching(names, { root });
@@ -69,9 +70,9 @@ describe("a prefetch", () => {
     const bytes = layers.reduce((sum, { size }) => sum + size, 0);
     expect(events).toContainEqual({
       type: "plan",
-      images: 5,
+      images: 4,
       upToDate: 0,
-      toFetch: 5,
+      toFetch: 4,
       failed: 0,
       layersToFetch: 4,
       bytesToFetch: bytes,
@@ -85,6 +86,19 @@ describe("a prefetch", () => {
     });
     expect(sent).toBe(4 + 3 + 4);
     expectEvents(events);
+    await expectSound(root);
+  });
+
+  it("asks once for what is named twice", async () => {
+    const registry = await serve();
+    const root = await newRoot();
+    const name = publish(registry, "app:1", smallImage(["a", "b"]));
+    const { result } = await prefetching([name, name], { root });
+    expect(result.images).toMatchObject([
+      { reference: name, status: "fetched" },
+      { reference: name, status: "fetched", bytesFetched: 0 },
+    ]);
+    expect(askedAgain(registry)).toEqual([]);
     await expectSound(root);
   });
 
@@ -216,6 +230,63 @@ describe("a prefetch", () => {
     const again = await prefetching([requests[1]!], { root });
     expect(again.result.images[0]?.status).toBe("up-to-date");
     expect(registry.requests).toEqual([]);
+  });
+});
+
+describe("meanwhile", () => {
+  it("another prefetch of the same images shares the work", async () => {
+    const registry = await serve();
+    const root = await newRoot();
+    const shared = bigLayer(300_000, 1);
+    const images = [2, 3, 4].map((seed) =>
+      imageOf([shared, bigLayer(100_000, seed)]),
+    );
+    const names = images.map((image, at) =>
+      publish(registry, `app:${at}`, image),
+    );
+    const both = await Promise.all(
+      [1, 2].map(() => prefetching(names, { root })),
+    );
+    for (const { result, events } of both) {
+      expect(result.images.map(({ status }) => status)).toEqual([
+        "fetched",
+        "fetched",
+        "fetched",
+      ]);
+      expectEvents(events);
+    }
+    for (const { layers } of images) {
+      for (const { digest } of layers)
+        expect(fetches(registry, digest)).toBe(1);
+    }
+    await expectSound(root);
+  });
+
+  it("what was here when it was planned may go, and is fetched then", async () => {
+    const registry = await serve();
+    const root = await newRoot();
+    const base = smallLayer("base");
+    const there = publish(registry, "there:1", imageOf([base]));
+    await pullAll([there], { root, registry: IMPATIENT });
+    const image = imageOf([base, smallLayer("more")]);
+    const name = publish(registry, "app:1", image);
+    registry.requests.length = 0;
+    const { result } = await prefetching([name], {
+      root,
+      onEvent: ({ type }) => {
+        if (type !== "plan") return;
+        execFileSync(process.execPath, [TPULL, "rmi", "--root", root, there]);
+      },
+    });
+    expect(result.images).toMatchObject([
+      { status: "fetched", bytesReused: 0 },
+    ]);
+    expect(fetches(registry, base.digest)).toBe(1);
+    await expectImage(root, image, `${registry.host}/app`, [
+      name,
+      `${registry.host}/app@${image.manifest.digest}`,
+    ]);
+    await expectSound(root);
   });
 });
 

@@ -50,7 +50,9 @@ export async function requestsOf(
 ): Promise<ImageRequest[]> {
   const { file = [], platform, quiet } = flags;
   const { images: listed } = await imagesIn(file, flags, context);
-  const named = listed.filter((image) => image.platform !== undefined);
+  const named = listed.filter(
+    (image: Listed) => image.platform !== undefined && !image.platformFixed,
+  );
   if (platform === undefined) {
     for (const image of named) checkPlatform(image);
   } else if (named.length > 0 && !quiet) {
@@ -72,20 +74,25 @@ export async function requestsOf(
   ];
 }
 
-function requestOf(
-  image: ListedImage & { readonly digest?: string },
-  withPlatform: boolean,
-): ImageRequest {
-  const { reference, platform, digest } = image;
+/** What lists may say of an image beside its name. */
+type Listed = ListedImage & {
+  readonly digest?: string;
+  /** The platform is part of what led to the reference. */
+  readonly platformFixed?: true;
+};
+
+function requestOf(image: Listed, withPlatform: boolean): ImageRequest {
+  const { reference, platform, platformFixed = withPlatform, digest } = image;
   return {
     reference,
-    ...(withPlatform && platform !== undefined ? { platforms: platform } : {}),
+    ...(platformFixed && platform !== undefined ? { platforms: platform } : {}),
     ...(digest === undefined ? {} : { digest }),
   };
 }
 
 /** Says where a platform stands that is none. */
 function checkPlatform({ platform = "", from = "" }: ListedImage): void {
+  if (platform === "all") return;
   try {
     parsePlatform(platform);
   } catch (error) {

@@ -94,11 +94,6 @@ describe("options", () => {
     });
   });
 
-  it("takes a dash by itself for a value: it is standard input", () => {
-    expect(pull("-f", "-", "x").flags).toEqual({ file: ["-"] });
-    expect(pull("--file", "-").flags).toEqual({ file: ["-"] });
-  });
-
   it("knows -q, also beside progress modes that print no more than it", () => {
     expect(pull("-q", "x").flags).toEqual({ quiet: true });
     expect(pull("x", "-q", "--progress", "none").flags.quiet).toBe(true);

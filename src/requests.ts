@@ -8,7 +8,7 @@ import { withoutSecrets } from "../store/reference/printable.js";
 import { canonicalName, parseReference } from "../store/reference/reference.js";
 import type { ListedImage } from "./lists/index.js";
 import { type Selection, readSelection } from "./items.js";
-import { formatPlatform } from "./platform.js";
+import { formatPlatform, hostPlatform } from "./platform.js";
 
 /** An image, and what is to hold for it instead of what holds for the run. */
 export interface ImageRequest {
@@ -142,6 +142,9 @@ function join(one: Wanted, other: Wanted): Wanted {
 
 function joinSelections(one: Selection, other: Selection): Selection {
   if (one === other) return one;
+  // Two platforms of one name cost more requests than one.
+  if (!other.given && hasOurs(one)) return one;
+  if (!one.given && hasOurs(other)) return other;
   const platforms = new Map(
     [...one.platforms, ...other.platforms].map((platform) => [
       formatPlatform(platform),
@@ -155,6 +158,20 @@ function joinSelections(one: Selection, other: Selection): Selection {
     given: true,
     allTags: one.allTags,
   };
+}
+
+/** Whether this machine's platform is asked for by its name. */
+function hasOurs({ given, platforms }: Selection): boolean {
+  const ours = hostPlatform();
+  return (
+    given &&
+    platforms.some(
+      ({ os, architecture, variant }) =>
+        os === ours.os &&
+        architecture === ours.architecture &&
+        (variant === undefined || variant === ours.variant),
+    )
+  );
 }
 
 function contradiction(image: string, one: Digest, other: Digest): TpullError {

@@ -27,6 +27,7 @@ import {
 import { expectImage, expectSound } from "./support/stored.js";
 
 const ARM = { os: "linux", architecture: "s390x" };
+const OURS = `linux/${MACHINE.architecture}`;
 const D1 = `sha256:${"1".repeat(64)}`;
 const D2 = `sha256:${"2".repeat(64)}`;
 
@@ -57,6 +58,11 @@ describe("what requests come to", () => {
         { reference: "a", platforms: "linux/386" },
       ],
       [["a", "linux/s390x", "linux/386", "linux/riscv64"], ["b"]],
+    ],
+    [
+      "this machine's platform once, whether by its name or not",
+      ["a", { reference: "a", platforms: OURS }],
+      [["a", OURS]],
     ],
     [
       "all, whatever else is named",

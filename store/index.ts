@@ -120,10 +120,19 @@ export type { LayerStep } from "./survey/layer-steps.js";
 export { layerTree } from "./survey/layer-tree.js";
 export type { LayerNode, LayerTree } from "./survey/layer-tree.js";
 export type { LayerUse } from "./survey/layer-use.js";
+export { daemonVerdicts, readDaemonSettings } from "./daemons/index.js";
+export type {
+  DaemonOutcome,
+  DaemonRemark,
+  DaemonSettings,
+  DaemonVerdict,
+  HiddenImages,
+} from "./daemons/index.js";
 export { storeInfo } from "./survey/store-info.js";
 export type {
   StoreCounts,
   StoreInfo,
+  StoreInfoOptions,
   Writability,
 } from "./survey/store-info.js";
 export type { Known } from "./survey/filesystem.js";

@@ -34,7 +34,7 @@ const OTHER_DRIVERS = new Set([
 ]);
 
 /** statfs(2) types that cannot hold whiteouts, owners or attributes, or not where overlayfs looks for them. */
-const UNFIT = new Map([
+export const UNFIT: ReadonlyMap<number, string> = new Map([
   [0x794c7630, "overlayfs"],
   [0x61756673, "aufs"],
   [0xf15f, "ecryptfs"],
@@ -49,18 +49,18 @@ const UNFIT = new Map([
 ]);
 
 /** Types on which it depends on version and options. */
-const DOUBTFUL = new Map([
+export const DOUBTFUL: ReadonlyMap<number, string> = new Map([
   [0x65735546, "a FUSE filesystem"],
   [0x2fc12fc1, "ZFS"],
   [0x01021997, "9p"],
 ]);
 
 /** Where a dockerd's own containerd unpacks images. */
-const SNAPSHOTS =
+export const SNAPSHOTS =
   "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots";
 
 /** A user-namespace root is a directory `<uid>.<gid>` below the real one. */
-const REMAPPED = /^(\d+)\.(\d+)$/;
+export const REMAPPED: RegExp = /^(\d+)\.(\d+)$/;
 
 /**
  * Refuses a root that tpull must not write to. A root that does not exist yet
@@ -210,13 +210,7 @@ async function refuseRemapped(
   overlayInUse: boolean,
   warnings: StoreWarning[],
 ): Promise<void> {
-  const own = REMAPPED.exec(basename(root));
-  if (own !== null) {
-    const { uid, gid } = await stat(root);
-    // Newer daemons keep the directory root's and give only the group away.
-    const shifted = uid > 0 && uid === Number(own[1]);
-    if (shifted || (gid > 0 && gid === Number(own[2]))) throw remapped(root);
-  }
+  if (isRemapped(root, await stat(root))) throw remapped(root);
   const inside = readEntries(root).filter(
     (entry) => entry.isDirectory() && REMAPPED.test(entry.name),
   );
@@ -228,6 +222,15 @@ async function refuseRemapped(
       message: `${root} was also used by a dockerd with userns-remap (${name}), which will not show what tpull writes`,
     });
   }
+}
+
+/** Whether a root is the one of remapped users in another one. */
+export function isRemapped(root: string, { uid, gid }: Stats): boolean {
+  const own = REMAPPED.exec(basename(root));
+  if (own === null) return false;
+  // Newer daemons keep the directory root's and give only the group away.
+  const shifted = uid > 0 && uid === Number(own[1]);
+  return shifted || (gid > 0 && gid === Number(own[2]));
 }
 
 function remapped(path: string): TpullError {

@@ -236,9 +236,15 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
   },
   info: {
     group: "root",
-    summary: "say what kind of data root this is, and who holds it",
+    summary: "say whose data root this is, and what dockerd makes of it",
     usage: ["tpull info [options]"],
-    examples: [["tpull info --json --root /srv/data", "for programs"]],
+    examples: [
+      ["tpull info --json --root /srv/data", "for programs"],
+      [
+        "tpull info --daemon-json daemon.json",
+        "as a dockerd with these settings",
+      ],
+    ],
   },
   df: {
     group: "root",

@@ -53,6 +53,7 @@ export interface Flags {
   digests?: true;
   filter?: readonly string[];
   format?: string;
+  "daemon-json"?: string;
   "no-trunc"?: true;
   human?: boolean;
   tree?: true;
@@ -295,6 +296,12 @@ export const OPTIONS: {
       },
       info: { help: "a Go template, or json", offers: ["json"] },
     },
+  },
+  "daemon-json": {
+    metavar: "FILE",
+    help: "say what a dockerd with this configuration would do, usually /etc/docker/daemon.json",
+    default: "one without any",
+    commands: ["info"],
   },
   "no-trunc": {
     help: "show whole IDs",

@@ -1,7 +1,9 @@
 /** What else is in a root: what a dockerd keeps there beside images, and what is nobody's. Counted, never touched. */
 import { join } from "node:path";
+import { STORAGE_DRIVERS } from "../daemons/releases.js";
 import type { Layout } from "../layout.js";
 import { readEntries, readNames } from "../read.js";
+import { REMAPPED, SNAPSHOTS } from "../root.js";
 import { buildRecordsIn } from "./build-cache.js";
 import { isOverlayName } from "./leftovers.js";
 
@@ -43,10 +45,9 @@ const EXPECTED: ReadonlySet<string> = new Set([
   "trust",
   "volumes",
 ]);
+/** Names of directories in which other storage drivers keep layers. */
+const DRIVERS: ReadonlySet<string> = new Set(STORAGE_DRIVERS);
 const HEX_ID = /^[0-9a-f]{64}$/;
-const REMAPPED = /^\d+\.\d+$/;
-const SNAPSHOTS =
-  "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots";
 
 /** All of it, as far as there is any. */
 export function otherThings(layout: Layout): OtherThing[] {
@@ -107,7 +108,7 @@ function strangers({ root, overlay, links }: Layout): OtherThing[] {
     .filter((name) => !EXPECTED.has(name))
     .map((name): OtherThing => ({
       path: name,
-      kind: REMAPPED.test(name) ? "remapped root" : "unknown",
+      kind: kindOf(name),
       count: 1,
     }));
   const inOverlay = readEntries(overlay)
@@ -123,6 +124,11 @@ function strangers({ root, overlay, links }: Layout): OtherThing[] {
     ...inOverlay,
     { path: "overlay2/l", kind: "unknown", count: inLinks.length },
   ];
+}
+
+function kindOf(name: string): OtherThing["kind"] {
+  if (REMAPPED.test(name)) return "remapped root";
+  return DRIVERS.has(name) ? "other driver" : "unknown";
 }
 
 /** The links, tpull's staging, and what dockerd makes for quotas. */

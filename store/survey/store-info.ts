@@ -2,6 +2,12 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { STAGING_FORMAT } from "../complete.js";
+import {
+  type DaemonSettings,
+  type DaemonVerdict,
+  storeImages,
+  verdictsWith,
+} from "../daemons/index.js";
 import { isTpullError } from "../errors.js";
 import { attempt, isAbsent } from "../io-error.js";
 import type { Layout } from "../layout.js";
@@ -54,6 +60,11 @@ export interface Writability {
   readonly warnings: readonly StoreWarning[];
 }
 
+export interface StoreInfoOptions {
+  /** Of the dockerd that the verdicts are about; as without any daemon.json by default. */
+  readonly daemon?: DaemonSettings | undefined;
+}
+
 export interface StoreInfo {
   /** Absolute path of the data root. */
   readonly root: string;
@@ -86,6 +97,8 @@ export interface StoreInfo {
   /** With which rights this process would write. */
   readonly privilege: Privilege;
   readonly writable: Writability;
+  /** What a dockerd of each release would do if it were started on it, the oldest first. */
+  readonly daemons: readonly DaemonVerdict[];
   /** What else is there. */
   readonly others: readonly OtherThing[];
   readonly damage: readonly Damage[];
@@ -98,9 +111,15 @@ const STORE_FORMAT = "docker overlay2 and layerdb, as of dockerd 20.10 to 29";
  * Says what is known of a data root. Writes nothing and takes no lock.
  * @throws TpullError `ROOT_NOT_READABLE`, `STORE_IO_FAILED`
  */
-export async function storeInfo(store: Store): Promise<StoreInfo> {
+export async function storeInfo(
+  store: Store,
+  { daemon = {} }: StoreInfoOptions = {},
+): Promise<StoreInfo> {
   const { root, layout } = store;
-  const { result: counts, damage } = await surveyed(store, countAll);
+  const { result, damage } = await surveyed(store, (survey) => ({
+    counts: countAll(survey),
+    images: storeImages(survey),
+  }));
   const around = await attempt(
     `look at the data root ${root}`,
     () => {
@@ -135,10 +154,11 @@ export async function storeInfo(store: Store): Promise<StoreInfo> {
     filesystem: around.filesystem,
     holder: around.holder,
     writers: around.writers,
-    counts,
+    counts: result.counts,
     formats: { store: STORE_FORMAT, staging: STAGING_FORMAT },
     privilege: privilege(),
     writable: await writability(layout, around.holder),
+    daemons: await verdictsWith(store, result.images, daemon),
     others: around.others,
     damage,
   };

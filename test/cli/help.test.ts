@@ -36,7 +36,7 @@ Commands for what is in a data root:
   inspect     print all that is known of images, as docker's JSON
   history     print the steps that made an image
   layers      print where each layer of an image comes from and lies
-  info        say what kind of data root this is, and who holds it
+  info        say whose data root this is, and what dockerd makes of it
   df          say what takes the space in a data root
   tag         give an image another name
   rmi         remove images, or names of images
@@ -169,7 +169,7 @@ Usage:
 
 Commands:
   df    tpull df: say what takes the space in a data root
-  info  tpull info: say what kind of data root this is, and who holds it
+  info  tpull info: say whose data root this is, and what dockerd makes of it
 
 'tpull system COMMAND --help' explains one of them.
 `);

@@ -19,11 +19,12 @@ export class Containerd {
     this.#child = child;
   }
 
-  static async start(): Promise<Containerd> {
+  /** @param root where it keeps everything, and what stays; by default a directory that is removed */
+  static async start(root?: string): Promise<Containerd> {
     const folder = await mkdtemp(join(tmpdir(), "tpull-containerd-"));
     const config = [
       "version = 2",
-      `root = "${folder}/root"`,
+      `root = "${root ?? `${folder}/root`}"`,
       `state = "${folder}/state"`,
       // What runs containers is not wanted, and would ask for more of the machine.
       'disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.restart"]',

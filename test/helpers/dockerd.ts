@@ -34,6 +34,8 @@ export interface DockerdOptions {
   readonly flags?: readonly string[];
   /** Whether it logs in detail, which {@link Dockerd.dropped} needs; default true. */
   readonly debug?: boolean;
+  /** The storage driver it is told to take; default overlay2. False: it chooses. */
+  readonly storageDriver?: string | false;
 }
 
 export class Dockerd {
@@ -58,6 +60,7 @@ export class Dockerd {
     const folder = await mkdtemp(join(tmpdir(), "tpull-dockerd-"));
     await mkdir(join(folder, "config"));
     const log = await open(join(folder, "log"), "w");
+    const { storageDriver = "overlay2" } = options;
     const daemon = [
       requirePeer("dockerd"),
       options.debug === false ? [] : "--debug",
@@ -67,7 +70,7 @@ export class Dockerd {
       ["--pidfile", join(folder, "pid")],
       ["--bridge", "none"],
       "--iptables=false",
-      ["--storage-driver", "overlay2"],
+      storageDriver === false ? [] : ["--storage-driver", storageDriver],
       ...(options.flags ?? []),
     ].flat();
     try {

@@ -3,9 +3,7 @@ import type { Holder } from "../../../store/survey/locks.js";
 import type { StoreInfo } from "../../../store/survey/store-info.js";
 import { humanSize } from "../format/units.js";
 import { oneLine } from "../terminal-text.js";
-
-/** A line, and the lines that belong to it. */
-type Fact = readonly [key: string, value: string, below?: readonly Fact[]];
+import { daemonFacts, type Fact } from "./daemon-text.js";
 
 export function infoText(info: StoreInfo): string {
   return lines(facts(info), "").join("");
@@ -72,6 +70,7 @@ function facts(info: StoreInfo): Fact[] {
     ["Written By", info.writers.map(writer).join(", ") || "nobody"],
     ["Rights", info.privilege],
     ["Writable", ...writable(info)],
+    ["Dockerd", "", daemonFacts(info.daemons)],
     [
       "Also There",
       others.length === 0 ? "nothing" : "",

@@ -1,4 +1,5 @@
 /** `tpull info`, which is also `tpull system info` */
+import { readDaemonSettings } from "../../../store/daemons/index.js";
 import { openStore } from "../../../store/store.js";
 import { storeInfo } from "../../../store/survey/store-info.js";
 import { type Answer, jsonDocument } from "../answers/answer.js";
@@ -14,7 +15,9 @@ export const answerInfo: Answer = async ({ flags, root, output, isTTY }) => {
     format === undefined || format === "json"
       ? undefined
       : parseTemplate(format);
-  const info = await storeInfo(await openStore(root()));
+  const file = flags["daemon-json"];
+  const daemon = file === undefined ? undefined : readDaemonSettings(file);
+  const info = await storeInfo(await openStore(root()), { daemon });
   if (flags.json || format === "json") {
     output.out(shownJson(jsonDocument(info), isTTY));
   } else if (template === undefined) output.out(infoText(info));

@@ -1,12 +1,15 @@
 // tpull info: what kind of root this is, line by line.
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 import { openStore, privilege, storeInfo } from "#store/index.js";
 import { humanSize } from "#src/cli/format/units.js";
 import { fakeImage, storeImage } from "../../store/support/images.js";
 import { newRoot, rootWith, writing } from "../../store/support/roots.js";
 import { run } from "./running.js";
+
+/** What is said where these tests do not run as root. */
+const ROOTLESS = /^ {2}Reason: .*\(ROOTLESS\)\n/gm;
 
 async function rootOfApp(): Promise<string> {
   const root = await newRoot();
@@ -23,7 +26,8 @@ it("is a list of facts", async () => {
   const { filesystem } = await storeInfo(await openStore(root));
   const { status, out, err } = await run(root, ["info"]);
   expect({ status, err }).toEqual({ status: 0, err: "" });
-  expect(out.replace(/^Free Space: .*\n/m, "")).toBe(`Data Root: ${root}
+  const shown = out.replace(/^Free Space: .*\n/m, "").replace(ROOTLESS, "");
+  expect(shown).toBe(`Data Root: ${root}
 Images: 1
  Dangling: 0
  Tags: 1
@@ -49,6 +53,8 @@ Held By: nobody
 Written By: nobody
 Rights: ${privilege()}
 Writable: true
+Dockerd:
+ 20.10 to 29: usable; overlay2, because overlay2/ is not empty
 Also There:
  volumes: volumes
  notes\\x1b: unknown
@@ -69,7 +75,40 @@ it("knows a root that is not there", async () => {
   const { status, out } = await run(root, ["info"]);
   expect(status).toBe(0);
   expect(out).toContain(`Data Root: ${root} (not there yet)\n`);
-  expect(out).toContain("Writable: true\nAlso There: nothing\n");
+  expect(out.replaceAll(ROOTLESS, "")).toContain(`Writable: true
+Dockerd:
+ 20.10 to 28: usable; overlay2, because no storage driver has been in use
+ 29: usable; containerd's store, overlayfs, because no storage driver has been in use
+Also There: nothing
+`);
+});
+
+it("says which dockerds would not start, or hide images, and what to do", async () => {
+  const root = await rootOfApp();
+  await mkdir(join(root, "overlay/x"), { recursive: true });
+  const { out } = await run(root, ["info"]);
+  expect(out.replaceAll(ROOTLESS, "")).toContain(`Dockerd:
+ 20.10 to 23: does not start
+  Reason: several storage drivers have been in use: overlay2, overlay (SEVERAL_DRIVERS)
+  Hint: In daemon.json: "storage-driver": "overlay2". Or move the directories of the others away.
+ 24 to 29: usable; overlay2, because overlay2/ is not empty
+`);
+});
+
+it("goes by a dockerd's configuration that is named, and by no other", async () => {
+  const root = await rootOfApp();
+  const file = join(dirname(root), "daemon.json");
+  await writeFile(file, '{"features": {"containerd-snapshotter": true}}');
+  const { out } = await run(root, ["info", "--daemon-json", file]);
+  expect(out.replaceAll(ROOTLESS, "")).toContain(`Dockerd:
+ 20.10 to 23: usable; overlay2, because overlay2/ is not empty
+ 24 to 29: starts, with images hidden; containerd's store, overlayfs, because "containerd-snapshotter" is on
+  Reason: 1 image in image/overlay2 would not be shown (IMAGES_HIDDEN)
+  Hint: In daemon.json: "features": { "containerd-snapshotter": false }, "storage-driver": "overlay2".
+`);
+  const missing = await run(root, ["info", "--daemon-json", `${file}.no`]);
+  expect(missing).toMatchObject({ status: 1, out: "" });
+  expect(missing.err).toContain("there is no such file (DAEMON_JSON_INVALID)");
 });
 
 it("tells of damage beside it", async () => {
@@ -111,6 +150,10 @@ it.each<[string, string | RegExp]>([
   ["{{json .Counts.Layers}}", "2\n"],
   ["{{if .Holder}}held{{else}}free{{end}}", "free\n"],
   ["{{range .Others}}{{.Path}}{{end}}", "\n"],
+  [
+    "{{range .Daemons}}{{.Release}} {{.Outcome}},{{end}}",
+    "20.10 usable,23 usable,24 usable,25 to 28 usable,29 usable,\n",
+  ],
 ])("a template sees it: %s", async (format, expected) => {
   const { out } = await run(await rootOfApp(), ["info", "-f", format]);
   expect(out).toEqual(

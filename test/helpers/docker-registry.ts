@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { requirePeer } from "./peers.js";
-import { childEnv, removeTree } from "./run.js";
+import { childEnv, removeTree, type RunOptions } from "./run.js";
 
 export interface DockerRegistryOptions {
   /** Kept after `stop()`; default: a fresh one that is removed. */
@@ -17,6 +17,8 @@ export interface DockerRegistryOptions {
   readonly htpasswd?: string;
   /** Its `auth` section, instead of `htpasswd`. */
   readonly auth?: object;
+  /** What runs it, such as `nsenter …`. */
+  readonly within?: RunOptions["within"];
 }
 
 export class DockerRegistry {
@@ -66,11 +68,16 @@ export async function startDockerRegistry(
     join(folder, "config.yml"),
     options.config ?? JSON.stringify(config),
   );
-  const child = spawn(
+  const [program, ...words] = [
+    ...(options.within ?? []),
     requirePeer("docker-registry"),
-    ["serve", join(folder, "config.yml")],
-    { env: childEnv(), stdio: ["ignore", "ignore", "pipe"] },
-  );
+    "serve",
+    join(folder, "config.yml"),
+  ];
+  const child = spawn(program!, words, {
+    env: childEnv(),
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   try {
     return new DockerRegistry(await listeningHost(child), child, folder);
   } catch (error) {

@@ -36,6 +36,8 @@ export interface DockerdOptions {
   readonly debug?: boolean;
   /** The storage driver it is told to take; default overlay2. False: it chooses. */
   readonly storageDriver?: string | false;
+  /** What runs it, such as `nsenter …`. */
+  readonly within?: RunOptions["within"];
 }
 
 export class Dockerd {
@@ -62,6 +64,7 @@ export class Dockerd {
     const log = await open(join(folder, "log"), "w");
     const { storageDriver = "overlay2" } = options;
     const daemon = [
+      ...(options.within ?? []),
       requirePeer("dockerd"),
       options.debug === false ? [] : "--debug",
       ["--data-root", dataRoot],

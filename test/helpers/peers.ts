@@ -20,6 +20,7 @@ export type Peer =
   | "dpkg-deb"
   | "fish"
   | "igzip"
+  | "ip"
   | "mkfs.ext4"
   | "nginx"
   | "podman"

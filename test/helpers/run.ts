@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly env?: Record<string, string>;
   /** SIGKILL after this many milliseconds; default 120,000. */
   readonly timeoutMs?: number;
+  /** A program and its arguments that run another one, such as `nsenter …`. */
+  readonly within?: readonly string[];
 }
 
 /** Environment of every child: ours, with the daemons' folders in PATH. */
@@ -41,7 +43,8 @@ export async function run(
     killSignal: "SIGKILL",
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
   };
-  const child = spawn(command, args, spawnOptions);
+  const [program, ...words] = [...(options.within ?? []), command, ...args];
+  const child = spawn(program!, words, spawnOptions);
   let stdout = "";
   let stderr = "";
   child.stdout?.setEncoding("utf8").on("data", (text) => (stdout += text));

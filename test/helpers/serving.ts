@@ -1,7 +1,7 @@
 /** A running `tpull serve`, as a process of its own. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { childEnv } from "./run.js";
+import { childEnv, type RunOptions } from "./run.js";
 import { TPULL } from "./tpull-cli.js";
 
 export class Serving {
@@ -29,16 +29,15 @@ export class Serving {
   static async start(
     args: readonly string[],
     env: Record<string, string> = {},
+    within: RunOptions["within"] = [],
   ): Promise<Serving> {
     const listen = args.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
-    const child = spawn(
-      process.execPath,
-      [TPULL, "serve", ...listen, ...args],
-      {
-        env: childEnv({ TPULL_ROOT: "", ...env }),
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
+    const tpull = [process.execPath, TPULL, "serve", ...listen, ...args];
+    const [program, ...words] = [...within, ...tpull];
+    const child = spawn(program!, words, {
+      env: childEnv({ TPULL_ROOT: "", ...env }),
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     const said = { err: "" };
     let out = "";
     child.stderr?.setEncoding("utf8").on("data", (text) => (said.err += text));

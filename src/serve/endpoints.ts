@@ -101,18 +101,22 @@ export async function sendBlob(
   });
 }
 
+/**
+ * A list of referrers is never "not found", as clients would then look for tags
+ * of an older scheme: what is not there has an empty one.
+ * @param repository undefined when there is none of that name
+ */
 export async function sendReferrers(
-  repository: Repository,
+  repository: Repository | undefined,
   { name, query }: Referring,
   wanted: ManifestReference | undefined,
   conversation: Conversation,
 ): Promise<void> {
+  const subject = wanted && "digest" in wanted ? wanted.digest : undefined;
   const all =
-    wanted && "digest" in wanted
-      ? await repository.referrers(wanted.digest)
-      : [];
-  const subject = wanted && "digest" in wanted ? wanted.digest : "";
-  const page = referrersPage(all, query, `/v2/${name}/referrers/${subject}`);
+    subject === undefined ? [] : ((await repository?.referrers(subject)) ?? []);
+  const path = `/v2/${name}/referrers/${subject ?? ""}`;
+  const page = referrersPage(all, query, path);
   const { response } = conversation;
   if (page.link !== undefined) response.setHeader("Link", page.link);
   if (page.filtered) response.setHeader("OCI-Filters-Applied", "artifactType");

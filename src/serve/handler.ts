@@ -137,6 +137,10 @@ async function answer(
   }
   const { name } = route;
   const repository = await content.repository(name, namespace);
+  if (route.kind === "referrers") {
+    await sendReferrers(repository, route, wanted, conversation);
+    return;
+  }
   if (repository === undefined) {
     throw new Refusal(404, "NAME_UNKNOWN", "repository unknown", { name });
   }
@@ -153,9 +157,6 @@ async function answer(
       return;
     case "blob":
       await sendBlob(repository, route, wanted, conversation);
-      return;
-    case "referrers":
-      await sendReferrers(repository, route, wanted, conversation);
       return;
     case "upload":
       throw new Refusal(404, "UNSUPPORTED", "this registry has no uploads");

@@ -1,6 +1,10 @@
 // The pull and content-discovery cases that the OCI distribution-spec's
-// conformance suite puts to a registry, one by one, as requests over the wire.
-// What the suite would push first lies here in a layout.
+// conformance suite puts to a registry, one by one, as requests over the wire:
+// those of its releases up to 1.1.1 (01_pull_test.go, 03_discovery_test.go), and
+// those of the one after it (run.go: TestPing, TestEmpty, TestList, TestHead,
+// TestPull, TestReferrers, TestManifestErrors, for each kind of data). What the
+// suite would push first lies here in a layout. Its one kind that is left out is
+// content under sha512, which docker's store has no place for.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,7 +17,7 @@ import {
   sha256,
   type Blob,
 } from "../helpers/image-builder.js";
-import { named, writeLayout } from "../helpers/layout-writer.js";
+import { named, refNameOf, writeLayout } from "../helpers/layout-writer.js";
 import { archive, file } from "../helpers/tar-writer.js";
 import { serve, type Reply, type TestRegistry } from "./registry.js";
 
@@ -89,6 +93,121 @@ function artifact(
   );
 }
 
+/** A manifest as the suite's generator makes them: fields as given, in OCI's types. */
+function manifest(fields: object, mediaType = MANIFEST): Blob {
+  return blob(
+    mediaType,
+    JSON.stringify({ schemaVersion: 2, mediaType, ...fields }),
+  );
+}
+
+function entryOf(part: Blob, more: object = {}): object {
+  const { mediaType, digest, size } = part;
+  return { mediaType, digest, size, ...more };
+}
+
+const LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
+const NOT_FOR_ALL =
+  "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+const zeroBytes = blob(LAYER, "");
+const { config, layers } = image;
+const layer = layers[0]!;
+const nested = manifest({ manifests: [entryOf(image.manifest)] }, INDEX);
+
+/** The suite's kinds of data: what is under the tag, and what else it is made of. */
+const DATA: readonly {
+  readonly kind: string;
+  readonly top: Blob;
+  readonly blobs: readonly Blob[];
+}[] = [
+  { kind: "image", top: image.manifest, blobs: [config, layer] },
+  {
+    kind: "index",
+    top: manifest(
+      {
+        manifests: [
+          entryOf(image.manifest, {
+            platform: { os: "linux", architecture: "amd64" },
+          }),
+        ],
+      },
+      INDEX,
+    ),
+    blobs: [image.manifest],
+  },
+  {
+    kind: "nested-index",
+    top: manifest({ manifests: [entryOf(nested)] }, INDEX),
+    blobs: [nested, image.manifest],
+  },
+  {
+    kind: "sparse-index",
+    top: manifest(
+      { manifests: [entryOf(blob(MANIFEST, "not pushed"))] },
+      INDEX,
+    ),
+    blobs: [],
+  },
+  {
+    kind: "artifact",
+    top: manifest({
+      artifactType: TYPE_A,
+      config: entryOf(empty),
+      layers: [entryOf(layer)],
+    }),
+    blobs: [empty, layer],
+  },
+  {
+    kind: "artifact-index",
+    top: manifest(
+      { artifactType: TYPE_A, manifests: [entryOf(image.manifest)] },
+      INDEX,
+    ),
+    blobs: [image.manifest],
+  },
+  {
+    kind: "data-field",
+    top: manifest({
+      artifactType: TYPE_A,
+      config: entryOf(empty, { data: "e30=" }),
+      layers: [entryOf(empty, { data: "e30=" })],
+    }),
+    blobs: [empty],
+  },
+  {
+    kind: "nondistributable",
+    top: manifest({
+      config: entryOf(config),
+      layers: [
+        {
+          ...entryOf(blob(NOT_FOR_ALL, "not pushed")),
+          urls: ["https://store.example.com/blobs/x"],
+        },
+      ],
+    }),
+    blobs: [config],
+  },
+  {
+    kind: "custom-fields",
+    top: manifest({
+      config: entryOf(config, { "org.example.field": { a: [1] } }),
+      layers: [entryOf(layer)],
+      "org.example.field": "x",
+    }),
+    blobs: [config, layer],
+  },
+  {
+    kind: "no-layers",
+    top: manifest({ config: entryOf(config), layers: [] }),
+    blobs: [config],
+  },
+  {
+    kind: "empty-blob",
+    top: manifest({ config: entryOf(config), layers: [entryOf(zeroBytes)] }),
+    blobs: [config, zeroBytes],
+  },
+];
+
 const referrers = [
   artifact("a, by its config", TYPE_A, "config", image.manifest),
   artifact("a, by its type", TYPE_A, "artifactType", image.manifest),
@@ -97,7 +216,18 @@ const referrers = [
   artifact("an index", TYPE_B, "index", image.manifest),
 ];
 const orphan = artifact("of nothing", TYPE_A, "artifactType", absentSubject);
+/** With no type of its own, and a field that gives an image's. */
+const typeless = manifest(
+  {
+    manifests: [],
+    config: { mediaType: TYPE_A },
+    subject: entryOf(config),
+    annotations: { "org.example.note": "text", "org.example.number": 1 },
+  },
+  INDEX,
+);
 const tags = ["test0", "test1", "test2", "test3", "tagtest0"];
+const allTags = [...tags, ...DATA.map(({ kind }) => kind)].sort();
 
 let registry: TestRegistry;
 let folder: string;
@@ -106,7 +236,12 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "tpull-conformance-"));
   await writeLayout(folder, [
     ...tags.map((tag) => named(image, tag)),
-    ...[...referrers, orphan].map((top) => ({ top, blobs: [empty] })),
+    ...DATA.map(({ kind, top, blobs }) => ({
+      top,
+      blobs,
+      annotations: refNameOf(kind),
+    })),
+    ...[...referrers, orphan, typeless].map((top) => ({ top, blobs: [empty] })),
   ]);
   registry = await serve(await layoutContent(folder, NAME));
 });
@@ -209,6 +344,142 @@ describe("pulling manifests", () => {
   });
 });
 
+describe.each(DATA)("the suite's $kind", ({ kind, top, blobs }) => {
+  /** As the suite asks, with two headers of one name. */
+  const Accept = `${INDEX}, ${MANIFEST}`;
+  const parts = blobs.filter(
+    ({ mediaType }) => mediaType !== MANIFEST && mediaType !== INDEX,
+  );
+  const manifests = [
+    [kind, top] as const,
+    ...[top, ...blobs]
+      .filter(({ mediaType }) => [MANIFEST, INDEX].includes(mediaType))
+      .map((one) => [one.digest, one] as const),
+  ];
+
+  it("is there for HEAD and GET, by tag and by digest", async () => {
+    for (const [reference, { digest, mediaType, size, data }] of manifests) {
+      const path = `manifests/${reference}`;
+      const head = await send("HEAD", path, { Accept });
+      const got = await send("GET", path, { Accept });
+      for (const reply of [head, got]) {
+        expect(reply.status).toBe(200);
+        expect(reply.headers).toMatchObject({
+          "content-type": mediaType,
+          "content-length": String(size),
+          "docker-content-digest": digest,
+        });
+      }
+      expect(head.body).toHaveLength(0);
+      expect(got.body).toEqual(data);
+    }
+  });
+
+  it("has its blobs, for HEAD and GET, whole and in part", async () => {
+    for (const { digest, size, data } of parts) {
+      const path = `blobs/${digest}`;
+      const head = await send("HEAD", path);
+      const got = await send("GET", path);
+      for (const reply of [head, got]) {
+        expect(reply.status).toBe(200);
+        expect(reply.headers).toMatchObject({
+          "content-length": String(size),
+          "docker-content-digest": digest,
+        });
+      }
+      expect(head.body).toHaveLength(0);
+      expect(got.body).toEqual(data);
+      if (size < 4) continue;
+      const bytes = data as Buffer;
+      for (const [range, from, to] of [
+        [`bytes=0-${Math.floor(size / 2)}`, 0, Math.floor(size / 2) + 1],
+        [`bytes=${size - 3}-`, size - 3, size],
+        ["bytes=-2", size - 2, size],
+      ] as const) {
+        const part = await send("GET", path, { Range: range });
+        expect(part.status).toBe(206);
+        expect(part.headers["content-range"]).toBe(
+          `bytes ${from}-${to - 1}/${size}`,
+        );
+        expect(part.body).toEqual(bytes.subarray(from, to));
+      }
+    }
+  });
+
+  it("is in the list of tags", async () => {
+    const { tags: listed } = json(await send("GET", "tags/list")) as {
+      tags: string[];
+    };
+    expect(listed).toContain(kind);
+  });
+});
+
+describe("what is not there", () => {
+  const elsewhere = (method: string, rest: string): Promise<Reply> =>
+    registry.send(method, `/v2/conformance/absent/${rest}`);
+
+  it.each([
+    ["manifests/latest", "NAME_UNKNOWN"],
+    [`manifests/${dummy}`, "NAME_UNKNOWN"],
+    [`blobs/${dummy}`, "NAME_UNKNOWN"],
+    ["tags/list", "NAME_UNKNOWN"],
+  ])("in a repository that is not there: %s", async (rest, code) => {
+    const reply = await elsewhere("GET", rest);
+    expect(reply.status).toBe(404);
+    expectError(reply);
+    expect(json(reply)).toMatchObject({ errors: [{ code }] });
+    const head = await elsewhere("HEAD", rest);
+    expect(head.status).toBe(404);
+    expect(head.body).toHaveLength(0);
+  });
+
+  it("has no referrers rather than being unknown, as clients would fall back to tags", async () => {
+    for (const query of ["", "?artifactType=x/y"]) {
+      const reply = await elsewhere("GET", `referrers/${dummy}${query}`);
+      expect(reply.status).toBe(200);
+      expect(reply.headers["content-type"]).toBe(INDEX);
+      expect(json(reply)).toEqual({
+        schemaVersion: 2,
+        mediaType: INDEX,
+        manifests: [],
+      });
+    }
+    const bad = await elsewhere("GET", "referrers/sha256:baddigeststring");
+    expect(bad.status).toBe(400);
+    expectError(bad);
+  });
+
+  it.each([
+    [`manifests/${dummy}`, "MANIFEST_UNKNOWN"],
+    ["manifests/missing-x", "MANIFEST_UNKNOWN"],
+    [`blobs/${dummy}`, "BLOB_UNKNOWN"],
+    [`manifests/${layer.digest}`, "MANIFEST_UNKNOWN"],
+  ])("in one that is: %s", async (rest, code) => {
+    const reply = await send("GET", rest);
+    expect(reply.status).toBe(404);
+    expectError(reply);
+    expect(json(reply)).toMatchObject({ errors: [{ code }] });
+  });
+
+  it.each(["manifests", "blobs", "referrers"])(
+    "a digest that is none, of %s, is the request's fault",
+    async (what) => {
+      const reply = await send("GET", `${what}/sha256:baddigeststring`);
+      expect(reply.status).toBe(400);
+      expectError(reply);
+      expect(json(reply)).toMatchObject({
+        errors: [{ code: "DIGEST_INVALID" }],
+      });
+    },
+  );
+
+  it("a name that can be none is the request's fault", async () => {
+    const reply = await registry.send("GET", "/v2/UPPER/x/tags/list");
+    expect(reply.status).toBe(400);
+    expectError(reply);
+  });
+});
+
 describe("error codes", () => {
   it("refuses a wrong digest with a body that says so, whatever the method", async () => {
     const reply = await send("PUT", "manifests/sha256:totallywrong", {
@@ -242,25 +513,54 @@ describe("listing tags", () => {
   };
 
   it("gives all of them in order", async () => {
-    expect(await list("")).toEqual(tags.toSorted());
+    expect(await list("")).toEqual(allTags);
+  });
+
+  it("gives those behind a tag, with or without a number", async () => {
+    const half = Math.floor(allTags.length / 2);
+    const last = allTags[half - 1]!;
+    expect(await list(`?last=${last}`)).toEqual(allTags.slice(half));
+    expect(await list(`?last=${last}&n=2`)).toEqual(
+      allTags.slice(half, half + 2),
+    );
+    expect(await list(`?last=${allTags.at(-1)}`)).toEqual([]);
+  });
+
+  it("leads to every tag once, by its links alone", async () => {
+    const found: string[] = [];
+    let target = `/v2/${NAME}/tags/list?n=3`;
+    for (let pages = 0; target !== ""; pages += 1) {
+      expect(pages).toBeLessThan(allTags.length);
+      const reply = await registry.send("GET", target);
+      found.push(...(json(reply) as { tags: string[] }).tags);
+      const link = String(reply.headers["link"] ?? "");
+      target = /^<([^>]+)>; ?rel="next"$/.exec(link)?.[1] ?? "";
+    }
+    expect(found).toEqual(allTags);
+  });
+
+  it("has no link where nothing was asked for", async () => {
+    const reply = await send("GET", "tags/list?n=0");
+    expect(json(reply)).toEqual({ name: NAME, tags: [] });
+    expect(reply.headers["link"]).toBe(undefined);
   });
 
   it("gives as many as are asked for, from where it is told", async () => {
-    const half = Math.floor(tags.length / 2);
+    const half = Math.floor(allTags.length / 2);
     const first = await list(`?n=${half}`);
     expect(first).toHaveLength(half);
     const last = first.at(-1)!;
     const next = await list(`?n=${half}&last=${last}`);
     expect(next.length).toBeLessThanOrEqual(half);
     expect(next).not.toContain(last);
-    expect([...first, ...next]).toEqual(tags.toSorted().slice(0, 2 * half));
+    expect([...first, ...next]).toEqual(allTags.slice(0, 2 * half));
     expect(await list("?n=0")).toEqual([]);
   });
 
   it("links to what follows", async () => {
     const reply = await send("GET", "tags/list?n=2");
     expect(reply.headers["link"]).toMatch(/^<[^>]+>; ?rel="next"$/);
-    const all = await send("GET", `tags/list?n=${tags.length}`);
+    const all = await send("GET", `tags/list?n=${allTags.length}`);
     expect(all.headers["link"]).toBe(undefined);
   });
 });
@@ -332,6 +632,24 @@ describe("listing referrers", () => {
     expect(index.manifests.map(({ digest }) => digest)).toEqual([
       orphan.digest,
     ]);
+  });
+
+  it("gives an index without a type none, and annotations that are words", async () => {
+    const { index } = await list(config.digest);
+    const { digest, mediaType, size } = typeless;
+    expect(index.manifests).toEqual([
+      {
+        digest,
+        mediaType,
+        size,
+        annotations: { "org.example.note": "text" },
+      },
+    ]);
+    const filtered = await list(
+      config.digest,
+      `?artifactType=${encodeURIComponent(TYPE_A)}`,
+    );
+    expect(filtered.index.manifests).toEqual([]);
   });
 
   it("refuses a digest that is none", async () => {

@@ -111,7 +111,6 @@ describe("what is refused", () => {
     ["//v2/", 404, "UNSUPPORTED"],
     ["/v2/other", 404, "UNSUPPORTED"],
     ["/v2/other/tags", 404, "UNSUPPORTED"],
-    [`/v2/absent/referrers/${manifestDigest}`, 404, "NAME_UNKNOWN"],
     [`/v2/${NAME}/referrers/latest`, 400, "DIGEST_INVALID"],
     [`/v2/${NAME}/referrers/sha256:abc`, 400, "DIGEST_INVALID"],
     [`/v2/${NAME}/blobs/uploads/`, 404, "UNSUPPORTED"],

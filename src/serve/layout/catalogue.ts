@@ -77,7 +77,8 @@ export async function readCatalogue(
       if (manifest === undefined) continue;
       const { subject, size, json } = manifest;
       if (subject !== undefined) {
-        const referrer = { mediaType, digest, size, ...aboutArtifact(json) };
+        const about = aboutArtifact(json, mediaType);
+        const referrer = { mediaType, digest, size, ...about };
         const others = referrers.get(subject);
         if (others === undefined) referrers.set(subject, [referrer]);
         else others.push(referrer);
@@ -168,18 +169,28 @@ export async function readManifest(
 
 /** What a list of referrers says of an artifact (OCI distribution-spec, "Listing Referrers"). */
 function aboutArtifact(
-  json: JsonObject,
+  { artifactType, config, annotations }: JsonObject,
+  mediaType: string,
 ): Pick<Referrer, "artifactType" | "annotations"> {
-  const { artifactType, config, annotations } = json;
-  const type = [artifactType, isObject(config) && config["mediaType"]].find(
+  // An index without a type has none; a manifest's is its config's then.
+  const ofConfig =
+    !isIndexType(mediaType) && isObject(config) ? config["mediaType"] : "";
+  const type = [artifactType, ofConfig].find(
     (value) => typeof value === "string" && value !== "",
   );
   return {
     ...(typeof type === "string" && { artifactType: type }),
-    ...(isObject(annotations) && {
-      annotations: annotations as Record<string, string>,
-    }),
+    ...(isObject(annotations) && { annotations: textsOf(annotations) }),
   };
+}
+
+/** Clients read a map of words, and nothing else. */
+function textsOf(annotations: JsonObject): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(annotations).filter(
+      (entry): entry is [string, string] => typeof entry[1] === "string",
+    ),
+  );
 }
 
 async function checkVersion(files: LayoutFiles): Promise<void> {

@@ -12,11 +12,13 @@ export function invalidArchive(message: string, cause?: unknown): TpullError {
 /**
  * Something that an image of the archive needs is not in it.
  * @param elsewhere where it could have been instead
+ * @param isCutShort whether the archive ends without an end
  */
 export function missingInArchive(
   what: string,
   missing: readonly string[],
   elsewhere?: string,
+  isCutShort = false,
 ): TpullError {
   const nowhere =
     elsewhere === undefined
@@ -26,7 +28,9 @@ export function missingInArchive(
     "ARCHIVE_INCOMPLETE",
     `${what} needs what ${nowhere}: ${missing.join(", ")}`,
     {
-      hint: "Save it again, or load first what it is based on.",
+      hint: isCutShort
+        ? "The archive stops without the mark of its end: it was not copied, or not written, to its end. Copy or save it again."
+        : "Save it again, or load first what it is based on.",
       details: { missing: [...missing] },
     },
   );

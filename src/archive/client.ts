@@ -3,7 +3,12 @@
  * an archive go the way of a pull, with the same checks. Nothing of it is
  * asked over a network, so nothing is tried twice or kept for another time.
  */
-import { type Digest, digestOf, hexOf } from "../../store/index.js";
+import {
+  type Digest,
+  digestOf,
+  hexOf,
+  type TpullError,
+} from "../../store/index.js";
 import type { RegistryClient } from "../registry/client.js";
 import { MAX_MANIFEST_BYTES, manifestTooLarge } from "../registry/manifest.js";
 import { missingInArchive, wrongDigest, wrongSize } from "./archive-error.js";
@@ -89,10 +94,15 @@ export class ArchiveBlobs {
     if (made !== undefined) return made.bytes;
     const found = await this.find(digest);
     const bytes = found && (await readFileOf(this.files, found.name, most));
-    if (bytes === undefined) throw missingInArchive("an image", [digest]);
+    if (bytes === undefined) throw this.#missing(digest);
     const actual = digestOf(bytes);
     if (actual !== digest) throw wrongDigest(digest, actual);
     return bytes;
+  }
+
+  #missing(digest: Digest): TpullError {
+    const { isCutShort } = this.files;
+    return missingInArchive("an image", [digest], undefined, isCutShort);
   }
 }
 

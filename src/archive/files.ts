@@ -6,6 +6,8 @@ import { invalidArchive } from "./archive-error.js";
 export interface ArchiveFiles extends AsyncDisposable {
   /** For messages. */
   readonly what: string;
+  /** Whether it is one file that stops without the mark of its end, as one that was cut between two members does. */
+  readonly isCutShort?: boolean;
   /** Names of all regular files and of links to them, with `/` between the parts. */
   names(): Iterable<string>;
   /** Bytes of a regular file, or of the one that a link leads to; undefined when there is none. */

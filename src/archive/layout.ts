@@ -55,7 +55,10 @@ export async function layoutImages(
   for (const { descriptor } of entries) {
     if (!(await blobs.has(descriptor.digest))) lacking.push(descriptor.digest);
   }
-  if (lacking.length > 0) throw missingInArchive("index.json", lacking);
+  if (lacking.length > 0) {
+    const { isCutShort } = blobs.files;
+    throw missingInArchive("index.json", lacking, undefined, isCutShort);
+  }
   return grouped(entries, blobs);
 }
 

@@ -34,12 +34,14 @@ interface Extent {
 
 export class TarFiles implements ArchiveFiles {
   readonly what: string;
+  readonly isCutShort: boolean;
   readonly #file: FileHandle;
   readonly #extents: ReadonlyMap<string, Extent>;
   readonly #links: ReadonlyMap<string, string>;
 
   private constructor(what: string, file: FileHandle, index: TarIndex) {
     this.what = what;
+    this.isCutShort = !index.hasEnd;
     this.#file = file;
     this.#extents = index.extents;
     this.#links = index.links;
@@ -103,6 +105,8 @@ export class TarFiles implements ArchiveFiles {
 class TarIndex {
   readonly extents = new Map<string, Extent>();
   readonly links = new Map<string, string>();
+  /** Whether a block of zeros ends it. Some writers leave that out. */
+  hasEnd = false;
   readonly #fd: number;
   readonly #end: number;
   #at = 0;
@@ -138,6 +142,7 @@ class TarIndex {
           throw invalidArchive("goes on behind a block of zeros");
         }
         if (members === 0) throw invalidArchive("is empty");
+        this.hasEnd = true;
         return;
       }
       const type = blockType(block);

@@ -198,8 +198,9 @@ class LoadRun {
       if (isStored) this.#client.noteLacking(digest);
       else missing.push(digest);
     }
-    if (missing.length > 0)
-      throw missingInArchive(text, missing, "the data root");
+    if (missing.length === 0) return;
+    const { isCutShort } = this.#client.blobs.files;
+    throw missingInArchive(text, missing, "the data root", isCutShort);
   }
 
   async #publish(

@@ -421,6 +421,29 @@ describe("a compressed archive, or one on a pipe", () => {
   });
 });
 
+it("an archive that was cut between two of its files says that it has no end", async () => {
+  const image = one();
+  const whole = layoutArchive(image, "docker.io/library/x:1");
+  const last = image.layers.at(-1)!.data as Buffer;
+  const cut = whole.subarray(0, whole.indexOf(last) - 512);
+  const path = join(await temporaryFolder(), "cut.tar");
+  await writeFile(path, cut);
+  const root = await newRoot();
+  const lacks = {
+    code: "ARCHIVE_INCOMPLETE",
+    hint: expect.stringContaining("stops without the mark of its end"),
+  };
+  const { failures } = await loadImages(path, { root });
+  expect(failures).toMatchObject([{ error: lacks }]);
+  expect(await namesIn(dirname(root))).toEqual([]);
+  // One that has an end, and lacks the same, may be based on what is elsewhere.
+  await writeFile(path, Buffer.concat([cut, Buffer.alloc(1024)]));
+  const sparse = await loadImages(path, { root });
+  expect(sparse.failures).toMatchObject([
+    { error: { hint: expect.stringContaining("what it is based on") } },
+  ]);
+});
+
 describe("a name that another image has", () => {
   it("stays, unless it is to go over", async () => {
     const root = await newRoot();

@@ -53,6 +53,8 @@ export interface RootFacts {
 }
 
 const METADATA = "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db";
+/** More is not read for a number: it is all read at once. */
+const MOST_METADATA = 128 * 1024 * 1024;
 /** dockerd's own part of it. */
 const NAMESPACE = "moby";
 
@@ -136,7 +138,9 @@ function remappedRoots(root: string): { name: string; images: number }[] {
 /** From containerd's metadata (containerd, core/metadata/buckets.go): `v1`, the namespace, `images`. */
 function containerdImages(root: string): Known<number> {
   const path = join(root, METADATA);
-  const version = readBolt(path, ["v1"])?.get("v1");
+  const size = statOf(path)?.size ?? 0;
+  const version =
+    size > MOST_METADATA ? undefined : readBolt(path, ["v1"])?.get("v1");
   if (version !== undefined) {
     const images = bucket(bucket(version, NAMESPACE), "images");
     return images?.size ?? 0;
@@ -157,8 +161,9 @@ function bucket(
 /** dockerd makes a database of an empty file, and does not start on one that is none. */
 function isDamaged(path: string): boolean {
   const found = statOf(path);
-  if (found === undefined || found.size === 0) return false;
-  return !found.isFile() || readBolt(path, []) === undefined;
+  if (found === undefined) return false;
+  if (!found.isFile()) return true;
+  return found.size > 0 && readBolt(path, []) === undefined;
 }
 
 function isReadOnly(directory: string): boolean {

@@ -7,12 +7,9 @@ import type { DaemonSettings } from "./settings.js";
 import { type DaemonVerdict, verdictsOn } from "./verdict.js";
 
 export { readDaemonSettings, type DaemonSettings } from "./settings.js";
-export type {
-  DaemonOutcome,
-  DaemonRemark,
-  DaemonVerdict,
-  HiddenImages,
-} from "./verdict.js";
+export type { HiddenImages } from "./hidden.js";
+export type { DaemonRemark } from "./remarks.js";
+export type { DaemonOutcome, DaemonVerdict } from "./verdict.js";
 
 /**
  * Says what a dockerd of each release, 20.10 to 29, would do if it were started

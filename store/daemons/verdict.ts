@@ -1,38 +1,22 @@
 /** What a dockerd of each release would make of a data root, with the reasons. */
-import { dirname, resolve } from "node:path";
 import type { Known } from "../survey/filesystem.js";
-import { type Choice, choose, inDaemonJson, type Obstacle } from "./choose.js";
+import type { Choice, Obstacle } from "./choice.js";
+import { choose } from "./choose.js";
 import type { RootFacts } from "./facts.js";
+import { type HiddenImages, hiddenFrom, hiddenRemark } from "./hidden.js";
 import { type Release, RELEASES } from "./releases.js";
+import {
+  type DaemonRemark,
+  driverNotes,
+  NAMES_DAMAGED,
+  notADirectory,
+  notesOn,
+  READ_ONLY,
+  readsNames,
+  usersShifted,
+  VOLUMES_DAMAGED,
+} from "./remarks.js";
 import type { DaemonSettings } from "./settings.js";
-
-/** Images that lie in a root and would not be shown. */
-export interface HiddenImages {
-  /** Relative to the root. */
-  readonly path: string;
-  readonly images: Known<number>;
-  readonly why: "damaged" | "other driver" | "containerd store" | "remapped";
-}
-
-/** Something that decides or that one should know. Codes are stable. */
-export interface DaemonRemark {
-  readonly code:
-    | Obstacle["code"]
-    | "ROOT_NOT_A_DIRECTORY"
-    | "ROOT_READ_ONLY"
-    | "REPOSITORIES_DAMAGED"
-    | "VOLUMES_DAMAGED"
-    | "USERS_SHIFTED"
-    | "IMAGES_HIDDEN"
-    | "IMAGES_DAMAGED"
-    | "DATA_ROOT_DIFFERS"
-    | "ROOTLESS"
-    | "NO_D_TYPE"
-    | "NO_NATIVE_DIFF";
-  readonly message: string;
-  /** What to do, where there is something. */
-  readonly hint?: string;
-}
 
 /**
  * `usable`: it starts, and shows every image that lies there. `hidden`: it
@@ -125,6 +109,12 @@ function started(
   };
 }
 
+function shownBy({ store, driver }: Choice, facts: RootFacts): Known<number> {
+  if (store === "containerd") return facts.containerdImages;
+  const shown = [...facts.images].find(([name]) => name === driver)?.[1];
+  return shown ?? (driver === undefined ? "unknown" : 0);
+}
+
 function stopped(
   release: Release,
   { kind, code, message, hint }: Obstacle,
@@ -180,166 +170,4 @@ function elsewhere(
     hidden,
     remarks: [remark, ...notes],
   };
-}
-
-function readsNames({ store, driver }: Choice): boolean {
-  return store === "docker" && driver === "overlay2";
-}
-
-function shownBy({ store, driver }: Choice, facts: RootFacts): Known<number> {
-  if (store === "containerd") return facts.containerdImages;
-  const shown = [...facts.images].find(([name]) => name === driver)?.[1];
-  return shown ?? (driver === undefined ? "unknown" : 0);
-}
-
-function hiddenFrom(choice: Choice, facts: RootFacts): HiddenImages[] {
-  const { store, driver } = choice;
-  const hidden: HiddenImages[] = [];
-  for (const [name, images] of facts.images) {
-    if (store === "docker" && name === driver) continue;
-    hidden.push({ path: `image/${name}`, images, why: "other driver" });
-  }
-  if (store === "docker" && facts.containerdImages !== 0) {
-    const images = facts.containerdImages;
-    hidden.push({ path: "containerd", images, why: "containerd store" });
-  }
-  if (readsNames(choice) && facts.damagedImages > 0) {
-    const images = facts.damagedImages;
-    hidden.push({ path: "image/overlay2", images, why: "damaged" });
-  }
-  for (const { name, images } of facts.remappedRoots) {
-    hidden.push({ path: name, images, why: "remapped" });
-  }
-  return hidden;
-}
-
-function hiddenRemark(
-  { path, images, why }: HiddenImages,
-  choice: Choice,
-  facts: RootFacts,
-): DaemonRemark {
-  const what = images === "unknown" ? "images" : imagesOf(images);
-  switch (why) {
-    case "damaged":
-      return {
-        code: "IMAGES_DAMAGED",
-        message: `${what} in ${path} would be left out, being damaged`,
-        hint: "'tpull verify' says what is wrong, and 'tpull verify --repair' mends it.",
-      };
-    case "containerd store":
-      return {
-        code: "IMAGES_HIDDEN",
-        message: `${what} in containerd's store would not be shown`,
-        hint: `For those instead of the others, with 24 or newer: ${inDaemonJson({ features: { "containerd-snapshotter": true } })}`,
-      };
-    case "remapped":
-      return {
-        code: "IMAGES_HIDDEN",
-        message: `${what} in ${path} would not be shown: they are of a dockerd with userns-remap`,
-        hint: `For those instead of the others, set "userns-remap" in daemon.json to the user whose IDs begin there.`,
-      };
-    case "other driver":
-      return {
-        code: "IMAGES_HIDDEN",
-        message: `${what} in ${path} would not be shown`,
-        hint: showing(path.slice("image/".length), choice, facts),
-      };
-  }
-}
-
-/** What makes a dockerd take a storage driver that it would not take by itself. */
-function showing(driver: string, choice: Choice, facts: RootFacts): string {
-  const lost =
-    driver === "overlay2" && !facts.prior.has("overlay2")
-      ? " (Their layers' files are not there: see 'tpull verify'.)"
-      : "";
-  const settings =
-    choice.store === "containerd"
-      ? {
-          features: { "containerd-snapshotter": false },
-          "storage-driver": driver,
-        }
-      : { "storage-driver": driver };
-  return `${inDaemonJson(settings)}${lost}`;
-}
-
-/** What goes with the driver, though it stops nothing. */
-function driverNotes(choice: Choice, facts: RootFacts): DaemonRemark[] {
-  const notes: DaemonRemark[] = [];
-  if (!readsNames(choice)) return notes;
-  if (facts.dType === false) {
-    notes.push({
-      code: "NO_D_TYPE",
-      message:
-        "the filesystem does not tell the type of entries (d_type): containers may see what was removed",
-      hint: "Put the data root on a filesystem made with that feature: ext4 with filetype, xfs with ftype=1.",
-    });
-  }
-  if (facts.nativeDiff === false) {
-    notes.push({
-      code: "NO_NATIVE_DIFF",
-      message:
-        "overlayfs redirects directories on this machine: docker build and commit compare whole trees",
-      hint: "To change that, load the module overlay with redirect_dir=off.",
-    });
-  }
-  return notes;
-}
-
-function notesOn(
-  facts: RootFacts,
-  { dataRoot }: DaemonSettings,
-): DaemonRemark[] {
-  const notes: DaemonRemark[] = [];
-  if (facts.owner > 0 && !facts.remapped) {
-    notes.push({
-      code: "ROOTLESS",
-      message: `the root belongs to the user ${facts.owner}: this is about a rootless dockerd of that user`,
-    });
-  }
-  const own = facts.remapped ? dirname(facts.root) : facts.root;
-  if (dataRoot !== undefined && resolve(dataRoot) !== own) {
-    notes.push({
-      code: "DATA_ROOT_DIFFERS",
-      message: `that daemon.json is for the data root ${dataRoot}, not for this one`,
-    });
-  }
-  return notes;
-}
-
-function usersShifted({ root }: RootFacts): DaemonRemark {
-  return {
-    code: "USERS_SHIFTED",
-    message: "the files belong to remapped users",
-    hint: `Start dockerd on the directory above, with "userns-remap": it then finds ${root} by itself.`,
-  };
-}
-
-function notADirectory({ root }: RootFacts): DaemonRemark {
-  return {
-    code: "ROOT_NOT_A_DIRECTORY",
-    message: `${root} is not a directory`,
-  };
-}
-
-const READ_ONLY: DaemonRemark = {
-  code: "ROOT_READ_ONLY",
-  message: "the filesystem is read-only",
-  hint: "Mount it for writing.",
-};
-
-const NAMES_DAMAGED: DaemonRemark = {
-  code: "REPOSITORIES_DAMAGED",
-  message: "image/overlay2/repositories.json is malformed",
-  hint: "'tpull verify --repair' saves the names that can be saved.",
-};
-
-const VOLUMES_DAMAGED: DaemonRemark = {
-  code: "VOLUMES_DAMAGED",
-  message: "volumes/metadata.db is no database",
-  hint: "Restore it from a backup, or move it away: dockerd makes a new one, without the volumes' labels and options.",
-};
-
-function imagesOf(count: number): string {
-  return count === 1 ? "1 image" : `${count} images`;
 }

@@ -66,6 +66,9 @@ describeWithPeers(
           // As on the other machine: nothing of the first mount is left.
           await withDisk(async () => {
             await tpullOk(["verify", "--root", root()]);
+            expect(await tpullOk(["info", "--root", root()])).toContain(
+              "Dockerd:\n 20.10 to 29: usable; overlay2, because ",
+            );
             expect(await checkStore(root())).toEqual([]);
             const dockerd = await startDockerd(root());
             try {

@@ -289,7 +289,7 @@ describe("settings (daemon/image_store_choice.go of 29; UsesSnapshotter before)"
         { storageDriver: "stargz" },
         EMPTY,
         all("refused DRIVER_NOT_BUILT_IN", {
-          "29": "usable containerd:stargz",
+          "29": "unknown DRIVER_UNCERTAIN",
         }),
       ],
       [
@@ -297,6 +297,34 @@ describe("settings (daemon/image_store_choice.go of 29; UsesSnapshotter before)"
         { storageDriver: "stargz" },
         {},
         all("refused DRIVER_NOT_BUILT_IN"),
+      ],
+      [
+        "one that containerd always has",
+        { storageDriver: "native" },
+        EMPTY,
+        all("refused DRIVER_NOT_BUILT_IN", {
+          "29": "usable containerd:native",
+        }),
+      ],
+      [
+        "a storage driver by name, beside the feature: no snapshotter is called so",
+        { storageDriver: "overlay2", containerdSnapshotter: true },
+        EMPTY,
+        all("usable containerd:overlay2 SNAPSHOTTER_UNKNOWN", {
+          "20.10": "usable overlay2",
+          "23": "usable overlay2",
+          "29": "refused SNAPSHOTTER_UNAVAILABLE",
+        }),
+      ],
+      [
+        "overlayfs where it cannot be mounted",
+        { storageDriver: "overlayfs", containerdSnapshotter: true },
+        { ...EMPTY, ...NO_OVERLAY },
+        all("usable containerd:overlayfs", {
+          "20.10": "refused DRIVER_NOT_BUILT_IN",
+          "23": "refused DRIVER_NOT_BUILT_IN",
+          "29": "refused SNAPSHOTTER_UNAVAILABLE",
+        }),
       ],
       [
         "a driver that was removed",
@@ -320,9 +348,29 @@ describe("settings (daemon/image_store_choice.go of 29; UsesSnapshotter before)"
         all("usable overlay2", { "29": "usable containerd:overlayfs" }),
       ],
       [
-        "but not from images, or from containers",
+        "whatever else is said of containerd",
+        { containerdMigration: true, containerdSnapshotter: false },
+        { images: new Map([["vfs", 1]]) },
+        all("hidden overlay2 IMAGES_HIDDEN", {
+          "29": "hidden containerd:overlayfs IMAGES_HIDDEN",
+        }),
+      ],
+      [
+        "from vfs to what does the same",
+        { containerdMigration: true, storageDriver: "vfs" },
+        EMPTY,
+        all("usable vfs", { "29": "usable containerd:native" }),
+      ],
+      [
+        "but not from images",
         { containerdMigration: true },
-        { containers: 1 },
+        {},
+        all("usable overlay2"),
+      ],
+      [
+        "or from containers",
+        { containerdMigration: true },
+        { containers: 1, images: new Map() },
         all("usable overlay2"),
       ],
       [

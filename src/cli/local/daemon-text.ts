@@ -1,6 +1,7 @@
 /** What dockerds would make of a root, as lines of `tpull info`. */
 import type {
   DaemonOutcome,
+  DaemonRemark,
   DaemonVerdict,
 } from "../../../store/daemons/index.js";
 
@@ -19,6 +20,15 @@ const OUTCOMES: Readonly<Record<DaemonOutcome, string>> = {
   unknown: "cannot be told",
 };
 
+/** What does not decide anything. */
+const NOTES: ReadonlySet<DaemonRemark["code"]> = new Set([
+  "DATA_ROOT_DIFFERS",
+  "NO_D_TYPE",
+  "NO_NATIVE_DIFF",
+  "ROOTLESS",
+  "SNAPSHOTTER_UNKNOWN",
+]);
+
 /** A line for each group of releases, one after the other, that would do the same. */
 export function daemonFacts(verdicts: readonly DaemonVerdict[]): Fact[] {
   const groups: { first: string; last: string; verdict: DaemonVerdict }[] = [];
@@ -33,7 +43,7 @@ export function daemonFacts(verdicts: readonly DaemonVerdict[]): Fact[] {
     first === last ? first : `${ends(first)[0]} to ${ends(last)[1]}`,
     headline(verdict),
     verdict.remarks.flatMap(({ code, message, hint }): Fact[] => [
-      ["Reason", `${message} (${code})`],
+      [NOTES.has(code) ? "Note" : "Reason", `${message} (${code})`],
       ...(hint === undefined ? [] : [["Hint", hint] as const]),
     ]),
   ]);

@@ -9,7 +9,7 @@ import { newRoot, rootWith, writing } from "../../store/support/roots.js";
 import { run } from "./running.js";
 
 /** What is said where these tests do not run as root. */
-const ROOTLESS = /^ {2}Reason: .*\(ROOTLESS\)\n/gm;
+const ROOTLESS = /^ {2}Note: .*\(ROOTLESS\)\n/gm;
 
 async function rootOfApp(): Promise<string> {
   const root = await newRoot();
@@ -105,6 +105,12 @@ it("goes by a dockerd's configuration that is named, and by no other", async () 
  24 to 29: starts, with images hidden; containerd's store, overlayfs, because "containerd-snapshotter" is on
   Reason: 1 image in image/overlay2 would not be shown (IMAGES_HIDDEN)
   Hint: In daemon.json: "features": { "containerd-snapshotter": false }, "storage-driver": "overlay2".
+`);
+  await writeFile(file, '{"data-root": "/var/lib/docker"}');
+  const elsewhere = await run(root, ["info", "--daemon-json", file]);
+  expect(elsewhere.out.replaceAll(ROOTLESS, "")).toContain(`Dockerd:
+ 20.10 to 29: usable; overlay2, because overlay2/ is not empty
+  Note: that daemon.json is for the data root /var/lib/docker, not for this one (DATA_ROOT_DIFFERS)
 `);
   const missing = await run(root, ["info", "--daemon-json", `${file}.no`]);
   expect(missing).toMatchObject({ status: 1, out: "" });

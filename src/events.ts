@@ -36,6 +36,18 @@ export interface LayerResult {
   resumedBytes?: number;
 }
 
+/** What is kept of an image as its registry served it. */
+export interface KeptBlobsResult {
+  /** Blobs of layers, each once. */
+  blobs: number;
+  /** Bytes of those that are kept. */
+  bytes: number;
+  /** Those that were fetched for nothing else, because their layers were stored. */
+  fetched: number;
+  /** Those that are not kept, and the code of the reason. */
+  missing: { digest: Digest; code: string }[];
+}
+
 /** The outcome of one image that was pulled, the same object for the API and the CLI. */
 export interface PullResult {
   /** The reference as it was asked for. */
@@ -59,6 +71,8 @@ export interface PullResult {
   bytesFetched: number;
   /** The same by who sent them: the registry as references name it, or a mirror's host[:port]. */
   bytesBySource: Record<string, number>;
+  /** Only of a pull that keeps blobs. */
+  keptBlobs?: KeptBlobsResult;
   /** Mirrors of the image's registry that were not asked any more, and why. */
   passedOver: PassedOverMirror[];
   /** Which of the platforms that were asked for this is; only when they were several. */
@@ -172,7 +186,11 @@ export type PullEvent =
       layersToFetch: number;
       bytesToFetch: number;
     }
-  /** A layer changed its state. Sent once for each change; not at all for an image that is stored whole already. */
+  /**
+   * A layer changed its state. Sent once for each change; not at all for an
+   * image that is stored whole already. A layer that was there is `downloading`
+   * once more, and then what it was, when its blob is fetched to be kept.
+   */
   | ({
       type: "layer";
       index: number;

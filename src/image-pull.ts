@@ -8,7 +8,12 @@ import {
 } from "../store/index.js";
 import { ByteCount } from "./byte-count.js";
 import type { EarlyOrder } from "./early-blob.js";
-import type { About, PullResult } from "./events.js";
+import type {
+  About,
+  KeptBlobsResult,
+  LayerState,
+  PullResult,
+} from "./events.js";
 import type { ImageConfig } from "./image-config.js";
 import { type Item, aboutOf } from "./items.js";
 import type {
@@ -32,7 +37,8 @@ import type { CallOptions } from "./registry/client.js";
 import type { Descriptor } from "./registry/manifest.js";
 import { type ResolvedImage, resolveImage } from "./resolve-image.js";
 import { layersInUse } from "./stored-image.js";
-import { storedUpToDate } from "./up-to-date.js";
+import { keepImage, keptWith } from "./keep-image.js";
+import { type StoredImage, storedUpToDate } from "./up-to-date.js";
 
 /** One image on its way. What is the same for an image from elsewhere is open to those who extend it. */
 export class ImagePull {
@@ -49,6 +55,9 @@ export class ImagePull {
   /** Manifests and the config; layers are counted by their jobs. */
   readonly #received = new ByteCount();
   #requests: readonly LayerRequest[] = [];
+  /** The last state of each layer. */
+  readonly #states: LayerState[] = [];
+  #keptBlobs: KeptBlobsResult | undefined;
   /** How far the layers have come. */
   readonly tally: LayerTally = new LayerTally();
 
@@ -81,6 +90,8 @@ export class ImagePull {
     const context = { store, client, call: this.call };
     const stored = await storedUpToDate(this.#item, this.#reference, context);
     if (stored === undefined) return undefined;
+    const kept = this.#keptAlready(stored);
+    if (kept === "incomplete") return undefined;
     const { digest, imageId, config, layers } = stored;
     this.#emitPulling(digest);
     return {
@@ -90,6 +101,7 @@ export class ImagePull {
       platform: formatPlatform(config),
       status: "up-to-date",
       layers,
+      ...(kept === undefined ? {} : { keptBlobs: kept }),
       ...this.#fetched(this.#received),
     };
   }
@@ -97,6 +109,17 @@ export class ImagePull {
   /** Bytes of manifests and the config that came from the network. */
   get documentBytes(): number {
     return this.#received.total;
+  }
+
+  /** Of an image that is stored, whether its blobs are kept, too, as far as they are to be. */
+  #keptAlready({
+    digest,
+    imageId,
+  }: StoredImage): KeptBlobsResult | "incomplete" | undefined {
+    const { keeping, store } = this.#session;
+    if (keeping === undefined) return undefined;
+    const name = `${familiarRepository(this.#reference)}@${digest}`;
+    return keptWith(store, imageId, name) ?? "incomplete";
   }
 
   #fetched(
@@ -160,10 +183,11 @@ export class ImagePull {
       .toSorted((a, b) => b.size - a.size)
       .slice(0, concurrency);
     const left = await store.leftBlobs();
+    const { keeping } = this.#session;
     for (const descriptor of largest) {
       const { digest } = descriptor;
       // What is here of it says where to begin, and perhaps that there is no need to.
-      if (left.has(digest)) continue;
+      if (left.has(digest) || keeping?.has(descriptor)) continue;
       if ((await store.diffIdOf(digest)) !== undefined) continue;
       if (jobs.knows(digest) || early.size >= concurrency) continue;
       const source = { repository: this.#reference, descriptor };
@@ -239,6 +263,27 @@ export class ImagePull {
     }
   }
 
+  /**
+   * Sees to it that the blobs of the layers, and the indexes that led to them,
+   * are kept, if they are to be: fetches those that are not here.
+   */
+  async keepBlobs(resolved: ResolvedImage): Promise<void> {
+    const { keeping } = this.#session;
+    if (keeping === undefined) return;
+    this.#keptBlobs = await keepImage(resolved, {
+      keeping,
+      repository: this.#reference,
+      call: { ...this.call, signal: this.#signal },
+      listenerAt: (index, descriptor) => {
+        const { state, progress } = this.#listener(index, descriptor, false);
+        const before = this.#wasComplete ? "exists" : this.#states[index];
+        return { state, progress, before: before ?? "exists" };
+      },
+      warn: (code, message) =>
+        this.#session.emit({ type: "warning", ...this.#about, code, message }),
+    });
+  }
+
   /** Notes why the image did not come about, for what is done of it. */
   failed({ code }: TpullError): void {
     this.#session.leftovers.note(code, this.#requests);
@@ -255,13 +300,17 @@ export class ImagePull {
     return top === undefined || (await store.layer(top)) !== undefined;
   }
 
-  #listener(index: number, { digest, size }: Descriptor): LayerListener {
-    const silent = this.#wasComplete;
+  #listener(
+    index: number,
+    { digest, size }: Descriptor,
+    silent: boolean = this.#wasComplete,
+  ): LayerListener {
     const { emit } = this.#session;
     const say = emit.bind(this.#session);
     const about = this.#about;
     return {
       state: (state) => {
+        this.#states[index] = state;
         this.tally.state(index, state);
         if (!silent) say({ type: "layer", ...about, index, digest, state });
       },
@@ -371,6 +420,7 @@ export class ImagePull {
             : { resumedBytes: outcome.resumedBytes }),
         };
       }),
+      ...(this.#keptBlobs === undefined ? {} : { keptBlobs: this.#keptBlobs }),
       ...this.#fetched(received),
     };
   }

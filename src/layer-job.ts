@@ -20,6 +20,7 @@ import {
   isTpullError,
   shortId,
 } from "../store/index.js";
+import type { BlobKeeping } from "./blob-keeping.js";
 import { ByteCount } from "./byte-count.js";
 import type { CommitQueue } from "./commit-queue.js";
 import { inLayer } from "./image-error.js";
@@ -47,6 +48,8 @@ export interface LayerJobContext {
   readonly client: RegistryClient;
   readonly stager: Stager;
   readonly early: EarlyBlobs;
+  /** There where blobs are to be kept. */
+  readonly keeping: BlobKeeping | undefined;
   readonly speed: LinkSpeed;
   /** Layers in flight. */
   readonly limit: LimitFunction;
@@ -108,6 +111,8 @@ export class LayerJob {
   #kept: KeptBlob | undefined;
   /** Whether wrong bytes may be asked for once more. */
   #again = true;
+  /** The bytes of the attempt under way are those of a kept blob. */
+  #fromKept = false;
 
   constructor(
     request: LayerRequest,
@@ -350,7 +355,7 @@ export class LayerJob {
           : await this.#copy(claim, twin);
       this.#warn(staged);
       const source = twin === undefined ? "fetched" : "copied";
-      this.#fromDisk = this.#kept?.fromDisk ?? 0;
+      this.#fromDisk = this.#fromKept ? this.size : (this.#kept?.fromDisk ?? 0);
       return { staged, source, blob: this.digest };
     } catch (error) {
       // Whoever waits for the claim begins with what is here of the blob.
@@ -375,6 +380,10 @@ export class LayerJob {
     const code = isTpullError(error) ? error.code : "";
     if (OUR_OWN.has(code) || this.#audience.signal.aborted) return false;
     if (twin !== undefined) return true;
+    if (this.#fromKept) {
+      await this.#context.keeping?.forget(this.#source.descriptor);
+      return true;
+    }
     if (WRONG_BYTES.has(code) && (await this.#leaveMirrors(error))) return true;
     if (this.#resumed && this.#again && WRONG_BYTES.has(code)) {
       this.#again = false;
@@ -409,7 +418,12 @@ export class LayerJob {
 
   async #fetch(claim: LayerClaim): Promise<Staged> {
     const { descriptor, diffId, parent } = this.#source;
-    const kept = await this.#open();
+    const { keeping } = this.#context;
+    const stored = await keeping?.kept(descriptor);
+    this.#fromKept = stored !== undefined;
+    const kept = stored === undefined ? await this.#open() : undefined;
+    const copy =
+      kept === undefined ? undefined : await keeping?.copy(descriptor);
     const { local } = this.#context.client;
     const digest =
       local?.namedByDiffId(descriptor.digest) === true
@@ -426,9 +440,10 @@ export class LayerJob {
       this.#audience.tell((listener) => listener.progress(reported));
     };
     report(performance.now());
-    return this.#context.stager.blob(
+    const chunks = stored ?? kept!.chunks();
+    const staged = this.#context.stager.blob(
       claim,
-      kept.chunks(),
+      copy?.of(chunks) ?? chunks,
       { digest, size: descriptor.size, diffId, parent },
       {
         signal: this.#audience.signal,
@@ -443,6 +458,14 @@ export class LayerJob {
         },
       },
     );
+    if (copy === undefined) return staged;
+    try {
+      const done = await staged;
+      await copy.keep();
+      return done;
+    } finally {
+      copy.discard();
+    }
   }
 
   /** The blob, with what is here of it. */

@@ -13,6 +13,7 @@ import {
   type StoreWriter,
   abortedError,
 } from "../store/index.js";
+import type { BlobKeeping } from "./blob-keeping.js";
 import { ByteCount } from "./byte-count.js";
 import { CommitQueue } from "./commit-queue.js";
 import type { EarlyBlobs } from "./early-blob.js";
@@ -35,6 +36,8 @@ export interface LayerJobsOptions {
   readonly stager: Stager;
   /** Blobs whose requests are on their way already. */
   readonly early: EarlyBlobs;
+  /** There where blobs are to be kept. */
+  readonly keeping: BlobKeeping | undefined;
   /** Layers in flight. */
   readonly concurrency: number;
   /** Threads that can work at the same time. */
@@ -50,7 +53,7 @@ export class LayerJobs {
   readonly #byContent = new Map<string, LayerJob>();
 
   constructor(options: LayerJobsOptions) {
-    const { store, writer, client, stager, early } = options;
+    const { store, writer, client, stager, early, keeping } = options;
     this.#store = store;
     this.#cores = options.cores;
     this.#context = {
@@ -59,6 +62,7 @@ export class LayerJobs {
       client,
       stager,
       early,
+      keeping,
       speed: new LinkSpeed(),
       limit: pLimit(options.concurrency),
       queue: new CommitQueue(async (ready) =>

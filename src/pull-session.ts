@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import {
+  type KeptBlobLimits,
   Stager,
   type Store,
   type StoreWriter,
@@ -12,6 +13,7 @@ import {
   privilege,
   removePartials,
 } from "../store/index.js";
+import { BlobKeeping } from "./blob-keeping.js";
 import { defaultRoot } from "./default-root.js";
 import { EarlyBlobs } from "./early-blob.js";
 import { LayerJobs } from "./layer-jobs.js";
@@ -45,6 +47,13 @@ export interface PullOptions extends RunOptions {
   allTags?: boolean;
   /** Layers in flight, 1 to 64. */
   concurrency?: number;
+  /**
+   * Keeps the blobs of the images' layers as the registry served them, beside
+   * what is unpacked from them, so that what is saved or served from the root
+   * has the registry's own digests. Blobs of layers that are stored already are
+   * fetched. Default false.
+   */
+  keepBlobs?: boolean | KeptBlobLimits;
 }
 
 type Clients = [
@@ -60,6 +69,9 @@ export class PullSession extends RunSession {
   readonly early: EarlyBlobs = new EarlyBlobs();
   readonly leftovers: Leftovers = new Leftovers();
   readonly concurrency: number;
+  /** There where blobs are to be kept. */
+  readonly keeping: BlobKeeping | undefined;
+  readonly #keptBlobs: KeptBlobLimits | undefined;
   readonly #stager = new Stager();
   #writer: Promise<StoreWriter> | undefined;
   #closing: Promise<void> | undefined;
@@ -77,17 +89,30 @@ export class PullSession extends RunSession {
         `concurrency is a whole number from 1 to 64, not ${concurrency}`,
       );
     }
+    const [source] = clients;
+    // What is on this machine already is kept there.
+    const limits = source === undefined ? limitsOf(options) : undefined;
     super(options, ...clients);
     this.store = store;
     this.concurrency = concurrency;
     this.selection = selection;
     this.space = new SpaceLedger(store);
+    this.#keptBlobs = limits;
+    this.keeping =
+      limits &&
+      new BlobKeeping({
+        store,
+        writer: () => this.writer(),
+        client: this.client,
+        concurrency,
+      });
     this.jobs = new LayerJobs({
       store,
       writer: () => this.writer(),
       client: this.client,
       stager: this.#stager,
       early: this.early,
+      keeping: this.keeping,
       concurrency,
       cores: availableParallelism(),
     });
@@ -146,6 +171,7 @@ export class PullSession extends RunSession {
     }
     return this.store.beginWrite({
       signal: this.signal,
+      keptBlobs: this.#keptBlobs,
       onWarning: (warning) => this.warn(warning),
     });
   }
@@ -173,4 +199,16 @@ export class PullSession extends RunSession {
       this.warn(error);
     }
   }
+}
+
+/** @throws TpullError `OPTION_INVALID` */
+function limitsOf({ keepBlobs }: PullOptions): KeptBlobLimits | undefined {
+  if (keepBlobs === undefined || keepBlobs === false) return undefined;
+  const limits = keepBlobs === true ? {} : keepBlobs;
+  const { maxBytes = 0 } = limits;
+  if (Number.isSafeInteger(maxBytes) && maxBytes >= 0) return limits;
+  throw new TpullError(
+    "OPTION_INVALID",
+    `keepBlobs.maxBytes is a whole number of bytes, not ${maxBytes}`,
+  );
 }

@@ -111,6 +111,7 @@ async function pullImage(
     image.checkPlatform(config, resolved);
 
     const layers = await image.bringLayers(resolved, config);
+    await image.keepBlobs(resolved);
     const status = await image.publish(resolved, layers, bytes);
     return image.done(image.result(resolved, config, layers, status));
   });

@@ -27,6 +27,8 @@ export interface ResolvedImage {
   readonly manifest: ImageManifest;
   /** The same as the registry served it. */
   readonly manifestBytes: Buffer;
+  /** The indexes that led to it as the registry served them, outermost first. */
+  readonly indexes: readonly { digest: Digest; bytes: Buffer }[];
   /** Whether an index named the platform, so that it is known to be the wanted one. */
   readonly chosen: boolean;
   /** Manifests and indexes that were asked for. */
@@ -85,6 +87,7 @@ export async function resolveImage(
   let manifestDigest = top.digest;
   let manifestBytes = top.bytes;
   let chosen = false;
+  const indexes: { digest: Digest; bytes: Buffer }[] = [];
   let requests = context.top === undefined ? 1 : 0;
   const seen = new Set<Digest>([top.digest]);
   for (let depth = 1; document.kind === "index"; depth += 1) {
@@ -92,6 +95,7 @@ export async function resolveImage(
     const entry = context.entry ?? chooseEntry(document, context);
     if (seen.has(entry.digest)) throw tooDeep(image);
     seen.add(entry.digest);
+    indexes.push({ digest: manifestDigest, bytes: manifestBytes });
     chosen ||= entry.platform !== undefined;
     const next = await client.manifest(reference, entry.digest, {
       ...call,
@@ -111,6 +115,7 @@ export async function resolveImage(
     manifestDigest,
     manifest: document,
     manifestBytes,
+    indexes,
     chosen,
     requests,
   };

@@ -1,5 +1,6 @@
 /** The beginning of everything that writes: whose root it is, its lock, and what interrupted processes left in it. */
 import { basename } from "node:path";
+import { sweepIncoming } from "./blobs/incoming-file.js";
 import type { Layout } from "./layout.js";
 import { readNames } from "./read.js";
 import { Session, type SessionOptions } from "./session.js";
@@ -20,7 +21,10 @@ export async function beginSession(
   try {
     if (hasState(layout)) {
       await sweepStaging(layout, oldest);
-      await session.section(() => sweepTemporaries(layout), options.signal);
+      await session.section(async () => {
+        await sweepTemporaries(layout);
+        sweepIncoming(layout);
+      }, options.signal);
     }
     return session;
   } catch (error) {

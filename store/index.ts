@@ -11,6 +11,14 @@ export {
   parseDiffId,
   shortId,
 } from "./digest.js";
+export { DEFAULT_KEPT_BYTES } from "./blobs/blob-keeper.js";
+export type { IncomingBlob, KeptBlobLimits } from "./blobs/blob-keeper.js";
+export type { KeptDocument, KeptIndex } from "./blobs/documents.js";
+export { listKeptBlobs } from "./blobs/kept-blobs.js";
+export type { KeptBlob } from "./blobs/kept-blobs.js";
+export { OpenBlob } from "./blobs/open-blob.js";
+export { originalImage } from "./blobs/original.js";
+export type { OriginalImage } from "./blobs/original.js";
 export type { WholeLayer } from "./complete.js";
 export type { DistributionEntry } from "./distribution.js";
 export type { LayerClaim, LayerRecord, StagedLayer } from "./layers.js";

@@ -88,6 +88,10 @@ export class Layout {
   readonly unused: string;
   /** The manifests that images were pulled by. */
   readonly manifests: string;
+  /** Holds {@link blobs}, and files that are on their way into it. */
+  readonly blobsParent: string;
+  /** Registries' own blobs, kept beside what was unpacked from them. */
+  readonly blobs: string;
   /** Damaged files that were replaced, as they were. */
   readonly kept: string;
   /** What sessions made here that ended without a result while others went on. */
@@ -130,6 +134,8 @@ export class Layout {
     this.partial = join(this.tpull, "partial");
     this.unused = join(this.tpull, "unused");
     this.manifests = join(this.tpull, "manifests");
+    this.blobsParent = join(this.tpull, "blobs");
+    this.blobs = join(this.blobsParent, "sha256");
     this.kept = join(this.tpull, "kept");
     this.made = join(this.tpull, "made");
     this.buildSnapshots = join(root, "buildkit", "snapshots.db");
@@ -175,6 +181,11 @@ export class Layout {
   /** What is here of a blob. */
   partialBlob(digest: Digest): string {
     return join(this.partial, hexOf(digest));
+  }
+
+  /** A blob that is kept as the registry served it. */
+  keptBlob(digest: Digest): string {
+    return join(this.blobs, hexOf(digest));
   }
 
   imageConfig(imageId: ImageId): string {

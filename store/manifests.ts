@@ -73,7 +73,11 @@ export function keptManifest(
   return bytes && manifestHint(bytes, imageId, undefined);
 }
 
-function readManifest(layout: Layout, imageId: ImageId): Buffer | undefined {
+/** The bytes of the manifest that is kept of an image, whether it belongs to it or not. */
+export function readManifest(
+  layout: Layout,
+  imageId: ImageId,
+): Buffer | undefined {
   const path = layout.manifest(imageId);
   const size = sizeOf(path);
   return size === undefined || size > MAX_BYTES ? undefined : readBytes(path);

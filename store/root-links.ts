@@ -9,7 +9,7 @@ import { dirname, relative } from "node:path";
 import { TpullError } from "./errors.js";
 import { isAbsent } from "./io-error.js";
 import type { Layout } from "./layout.js";
-import { directories } from "./skeleton.js";
+import { blobDirectories, directories } from "./skeleton.js";
 
 /**
  * The path of the root itself is the user's choice, links and all.
@@ -17,7 +17,9 @@ import { directories } from "./skeleton.js";
  */
 export function refuseLinks(layout: Layout): void {
   const { root, overlayStaging, kept, mounts } = layout;
-  const own = directories(layout).map(([path]) => path);
+  const own = [...directories(layout), ...blobDirectories(layout)].map(
+    ([path]) => path,
+  );
   for (const path of [...own, overlayStaging, kept, mounts]) {
     if (!isLink(path)) continue;
     const name = relative(root, path);

@@ -9,7 +9,7 @@ import type { Layout } from "./layout.js";
 import { type RootLock, lockSection } from "./lock.js";
 import type { Place } from "./place.js";
 import { checkRoot, type StoreWarning } from "./root.js";
-import { Skeleton } from "./skeleton.js";
+import { blobDirectories, Skeleton } from "./skeleton.js";
 
 export interface SessionOptions {
   signal?: AbortSignal | undefined;
@@ -99,6 +99,14 @@ export class Session {
     const base = layout.overlayStaging;
     this.#skeleton.directory(base, 0o700);
     return { base, reachesLayerdb: overlay === layers, era: await eraOf(base) };
+  }
+
+  /** Makes the place of blobs that are kept, unless it is there. */
+  async blobPlace(): Promise<void> {
+    await this.staging();
+    for (const [path, mode] of blobDirectories(this.layout)) {
+      this.#skeleton.directory(path, mode);
+    }
   }
 
   /**

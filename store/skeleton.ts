@@ -57,11 +57,22 @@ export function directories(layout: Layout): [path: string, mode: number][] {
   ];
 }
 
+/** Directories that are made when the first blob is to be kept. */
+export function blobDirectories(
+  layout: Layout,
+): [path: string, mode: number][] {
+  return [
+    [layout.blobsParent, 0o700],
+    [layout.blobs, 0o700],
+  ];
+}
+
 /** Every path that a session may make and remove again, in the order of the making. */
 function everything(layout: Layout): string[] {
   const { root, volumes, lockFile, overlayStaging } = layout;
   const paths = [root, volumes, lockFile];
   for (const [path] of directories(layout)) paths.push(path);
+  for (const [path] of blobDirectories(layout)) paths.push(path);
   paths.push(overlayStaging);
   for (let path = dirname(root); path !== dirname(path); path = dirname(path)) {
     paths.unshift(path);

@@ -4,6 +4,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { TEMPORARY_PREFIX, unmark } from "./atomic.js";
 import { beginSession } from "./begin.js";
+import { BlobKeeper, type IncomingBlob } from "./blobs/blob-keeper.js";
+import { OpenBlob } from "./blobs/open-blob.js";
 import { commitGroup } from "./commit.js";
 import { completeSince } from "./complete.js";
 import { type ChainId, type Digest, type ImageId, digestOf } from "./digest.js";
@@ -61,6 +63,7 @@ class Writer implements StoreWriter {
   readonly #claims: Set<StagedClaim> = new Set();
   readonly #present: PresentLayers;
   readonly #partials: Partials;
+  readonly #blobs: BlobKeeper;
   /** Configs of this write session, whose layers it relies on. */
   readonly #filed: Map<ImageId, Uint8Array> = new Map();
   /** Layers that may stay without an image. */
@@ -76,6 +79,7 @@ class Writer implements StoreWriter {
     this.#options = options;
     this.#present = new PresentLayers(session);
     this.#partials = new Partials(session.layout, options.leftovers ?? {});
+    this.#blobs = new BlobKeeper(session, options.keptBlobs ?? {});
   }
 
   async claimLayer(
@@ -256,6 +260,31 @@ class Writer implements StoreWriter {
     });
   }
 
+  async useKeptBlob(digest: Digest, size: number): Promise<boolean> {
+    return await attempt("look for a kept blob", async () =>
+      this.#blobs.use(digest, size),
+    );
+  }
+
+  async openKeptBlob(
+    digest: Digest,
+    size: number,
+  ): Promise<OpenBlob | undefined> {
+    return await attempt("open a kept blob", async () =>
+      OpenBlob.open(this.#layout, digest, size),
+    );
+  }
+
+  async keepBlob(digest: Digest, size: number): Promise<IncomingBlob> {
+    return await this.#blobs.begin(digest, size);
+  }
+
+  async forgetKeptBlob(digest: Digest, size: number): Promise<void> {
+    await attempt("remove a damaged blob", async () =>
+      this.#blobs.forget(digest, size),
+    );
+  }
+
   async removePartials(digests: Iterable<Digest>): Promise<void> {
     await this.#partials.remove(digests);
   }
@@ -286,6 +315,7 @@ class Writer implements StoreWriter {
     const steps: (() => void | Promise<void>)[] = [
       () => this.#endClaims(),
       () => this.#endPartials(),
+      () => this.#endBlobs(),
       () => this.#present.release(),
       () => this.#retractUnused(),
       () => this.#session.end(this.#changed),
@@ -313,6 +343,10 @@ class Writer implements StoreWriter {
         if (typeof again !== "string") await again.discard();
       }
     }
+  }
+
+  #endBlobs(): void {
+    if (this.#blobs.end()) this.#changed = true;
   }
 
   async #endPartials(): Promise<void> {

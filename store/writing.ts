@@ -1,5 +1,7 @@
 /** What a writing session offers. */
 import type { FileHandle } from "node:fs/promises";
+import type { IncomingBlob, KeptBlobLimits } from "./blobs/blob-keeper.js";
+import type { OpenBlob } from "./blobs/open-blob.js";
 import type { WholeLayer } from "./complete.js";
 import type { ChainId, Digest, ImageId } from "./digest.js";
 import type { DistributionEntry } from "./distribution.js";
@@ -26,6 +28,8 @@ export interface ClaimOptions extends WaitOptions {
 export interface WriteOptions extends SessionOptions, WaitOptions {
   /** What interrupted pulls may leave behind, to be swept by this write session. */
   leftovers?: LeftoverLimits | undefined;
+  /** How much of what registries served may be kept; for {@link StoreWriter.keepBlob}. */
+  keptBlobs?: KeptBlobLimits | undefined;
 }
 
 /**
@@ -58,6 +62,18 @@ export interface StoreWriter extends AsyncDisposable {
    * is closed, however the process ends.
    */
   temporaryFile(): Promise<FileHandle>;
+  /**
+   * Relies on a blob that is kept as a registry served it: it stays while the
+   * session lasts, and counts as used now.
+   * @returns whether it is kept, with so many bytes
+   */
+  useKeptBlob(digest: Digest, size: number): Promise<boolean>;
+  /** Opens such a blob to be read. Its bytes are to be verified by whoever reads them. */
+  openKeptBlob(digest: Digest, size: number): Promise<OpenBlob | undefined>;
+  /** Begins to keep a blob as it comes from a registry. Never fails: what cannot be kept is not, and says so in the end. */
+  keepBlob(digest: Digest, size: number): Promise<IncomingBlob>;
+  /** Removes a kept blob whose bytes are not those of its digest. */
+  forgetKeptBlob(digest: Digest, size: number): Promise<void>;
   /** Removes what is here of blobs that are not wanted any more, unless somebody is fetching them. */
   removePartials(digests: Iterable<Digest>): Promise<void>;
   /**

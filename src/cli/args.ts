@@ -249,7 +249,7 @@ function readSwitch(
   if (value !== "false") {
     throw usageError(`${rawName} takes no value but =true or =false`);
   }
-  return spec.onByDefault ? false : undefined;
+  return spec.onByDefault || spec.fromEnvironment ? false : undefined;
 }
 
 function checkedValue(flag: string, value: string, spec: OptionSpec): unknown {

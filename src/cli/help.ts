@@ -43,6 +43,10 @@ const STOPPED_STATUS: HelpRow = [
 const ENVIRONMENT: readonly HelpRow[] = [
   ["TPULL_ROOT", "data root when --root is not given"],
   ["DOCKER_CONFIG", "docker's configuration when --config is not given"],
+  [
+    "TPULL_KEEP_BLOBS",
+    "1 is --keep-blobs, a size like 20GB also the limit for it",
+  ],
   ["TPULL_DEBUG", "1 prints the stack of what is a defect in tpull"],
 ];
 

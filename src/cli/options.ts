@@ -64,6 +64,11 @@ export interface Flags {
   "dry-run"?: true;
   /** Bytes. */
   "keep-storage"?: number;
+  /** False where it was said that none are to be kept, whatever the environment says. */
+  "keep-blobs"?: boolean;
+  /** Bytes. */
+  "keep-blobs-limit"?: number;
+  blobs?: true;
   listen?: string;
   "tls-cert"?: string;
   "tls-key"?: string;
@@ -99,6 +104,8 @@ export interface OptionSpec<Value = unknown> {
   readonly shortAt?: Partial<Record<CommandName, string>>;
   /** A switch that is on unless `=false` follows it. */
   readonly onByDefault?: true;
+  /** A switch that the environment may turn on, so that `=false` says something. */
+  readonly fromEnvironment?: true;
   readonly metavar?: string;
   readonly default?: string;
   readonly choices?: readonly string[];
@@ -341,6 +348,10 @@ export const OPTIONS: {
     help: "remove what interrupted pulls left, instead of images",
     commands: ["prune"],
   },
+  blobs: {
+    help: "remove all blobs that 'tpull pull --keep-blobs' has kept, instead of images",
+    commands: ["prune"],
+  },
   "dry-run": {
     help: "say what would be removed, and remove nothing",
     commands: ["prune", "verify"],
@@ -514,6 +525,19 @@ export const OPTIONS: {
     default: "one more than cores, 3 to 8",
     range: [1, 64],
     commands: ["pull", "prefetch", "demo", "load", "bundle"],
+  },
+  "keep-blobs": {
+    help: "keep the layers' blobs as the registry has them, too, so that 'tpull save' and 'tpull serve' give its own digests",
+    fromEnvironment: true,
+    default: "$TPULL_KEEP_BLOBS, else no",
+    commands: ["pull"],
+  },
+  "keep-blobs-limit": {
+    metavar: "SIZE",
+    help: "with --keep-blobs: keep at most so much in the data root, and remove what was used longest ago",
+    default: "10GB",
+    read: readSize,
+    commands: ["pull"],
   },
   quiet: {
     short: "q",

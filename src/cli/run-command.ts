@@ -18,6 +18,7 @@ import {
 import { recordRun, type RunRecord } from "./run-record.js";
 import {
   choosePresentation,
+  keepBlobs,
   type Presentation,
   queryOptions,
   resolveRoot,
@@ -187,6 +188,7 @@ function pullOptions(
     ...given("platform", oneOrList(flags.platform)),
     ...given("allTags", flags["all-tags"]),
     ...given("concurrency", flags.concurrency),
+    keepBlobs: keepBlobs(flags, context.env),
     signal: stop.signal,
     onEvent,
   };

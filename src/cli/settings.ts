@@ -2,7 +2,10 @@
 import { resolve } from "node:path";
 import { defaultRoot } from "../default-root.js";
 import type { NetworkSettings } from "../network-settings.js";
+import { TpullError } from "../../store/errors.js";
 import type { QueryOptions } from "../query/query.js";
+import { USAGE } from "./args.js";
+import { ValueProblem, readSize } from "./option-values.js";
 import type { Flags, ProgressMode } from "./options.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -53,6 +56,41 @@ export function networkSettings(flags: Flags): NetworkSettings {
   return Object.fromEntries(
     Object.entries(settings).filter(([, value]) => value !== undefined),
   ) as NetworkSettings;
+}
+
+/**
+ * Whether a pull keeps blobs, and how much of them at most: as the options say,
+ * else as `$TPULL_KEEP_BLOBS` does.
+ * @throws TpullError `USAGE`
+ */
+export function keepBlobs(
+  flags: Flags,
+  env: Environment,
+): false | { readonly maxBytes?: number } {
+  const said = flags["keep-blobs"];
+  const limit = flags["keep-blobs-limit"];
+  const set = said === undefined ? keepBlobsOf(env) : undefined;
+  if (said === false || (said === undefined && set === undefined)) {
+    if (limit === undefined) return false;
+    throw new TpullError(USAGE, "--keep-blobs-limit goes with --keep-blobs");
+  }
+  const maxBytes = limit ?? set?.maxBytes;
+  return maxBytes === undefined ? {} : { maxBytes };
+}
+
+function keepBlobsOf(env: Environment): { maxBytes?: number } | undefined {
+  const value = env["TPULL_KEEP_BLOBS"];
+  if (value === undefined || !isSet(value)) return undefined;
+  if (value === "1" || value === "true") return {};
+  try {
+    return { maxBytes: readSize(value) };
+  } catch (error) {
+    if (!(error instanceof ValueProblem)) throw error;
+    throw new TpullError(
+      USAGE,
+      `$TPULL_KEEP_BLOBS is 1, 0 or a size like 20GB, not ${JSON.stringify(value)}`,
+    );
+  }
 }
 
 /** The terminal facts that decide how progress is shown. */

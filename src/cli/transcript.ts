@@ -5,6 +5,7 @@
 import { shortId, type Digest } from "../../store/digest.js";
 import type { PullEvent, PullResult } from "../events.js";
 import { formatBytes, formatDuration } from "./bars/units.js";
+import { humanSize } from "./format/units.js";
 import { bareReference } from "./report-error.js";
 import { oneLine } from "./terminal-text.js";
 
@@ -36,10 +37,24 @@ export function resultLines(result: PullResult): string[] {
     ...(result.target === undefined
       ? []
       : [`Platform: ${oneLine(result.target)}`]),
+    ...(result.keptBlobs === undefined ? [] : [keptLine(result.keptBlobs)]),
     `Digest: ${result.digest}`,
     `Status: ${status} ${oneLine(result.familiarName)}`,
     nameLine(result),
   ];
+}
+
+/** `Kept blobs: 7, 37.9MB`, and how many of them were fetched for nothing else. */
+function keptLine({
+  blobs,
+  bytes,
+  fetched,
+  missing,
+}: NonNullable<PullResult["keptBlobs"]>): string {
+  const kept = blobs - missing.length;
+  const count = missing.length === 0 ? `${kept}` : `${kept} of ${blobs}`;
+  const again = fetched === 0 ? "" : ` (${fetched} fetched for it)`;
+  return `Kept blobs: ${count}, ${humanSize(bytes, 4)}${again}`;
 }
 
 /** docker's lines for an image from an archive: one for each name, or one with the ID where it has none. */

@@ -1,0 +1,79 @@
+/** An image as its registry has it: manifest and blobs with the registry's own digests, where all of them are here. */
+import type { Digest, ImageId } from "../digest.js";
+import { readImageConfig } from "../images.js";
+import type { Layout } from "../layout.js";
+import {
+  type LayerHint,
+  readManifest,
+  readManifestHint,
+} from "../manifests.js";
+import { type KeptDocument, type KeptIndex, wayTo } from "./documents.js";
+import { isKept, keptBlob } from "./kept-blobs.js";
+
+export interface OriginalImage {
+  readonly manifest: KeptDocument;
+  /** Blobs of all layers, base first. */
+  readonly layers: readonly LayerHint[];
+  /** Indexes that lead to it from the names that it has, by the digest in such a name. */
+  readonly indexes: ReadonlyMap<Digest, readonly KeptIndex[]>;
+}
+
+const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+
+/**
+ * The image as it was pulled. Nothing is read of its layers: whether they are
+ * what they are called has to be seen by whoever reads them.
+ * @param names its names; those with a digest say what its registries call it
+ * @returns undefined unless its manifest, its config and all blobs of its layers are kept
+ */
+export function originalImage(
+  layout: Layout,
+  imageId: ImageId,
+  names: readonly string[],
+): OriginalImage | undefined {
+  const hint = readManifestHint(layout, imageId);
+  const bytes = readManifest(layout, imageId);
+  const config = readImageConfig(layout, imageId);
+  if (hint === undefined || bytes === undefined) return undefined;
+  if (config?.length !== hint.configSize) return undefined;
+  const isWhole = hint.layers.every(({ digest, size }) =>
+    isKept(layout, digest, size),
+  );
+  if (!isWhole) return undefined;
+  const { digest, mediaType } = hint;
+  const manifest = { digest, mediaType: mediaType || OCI_MANIFEST, bytes };
+  const indexes = new Map<Digest, KeptIndex[]>();
+  for (const top of digestsIn(names)) {
+    const way = wayTo(layout, top, digest);
+    if (way !== undefined) indexes.set(top, way);
+  }
+  return { manifest, layers: hint.layers, indexes };
+}
+
+/** The digests by which a registry knows an image under these names. */
+function digestsIn(names: readonly string[]): Digest[] {
+  return names
+    .filter((name) => name.includes("@"))
+    .map((name) => name.slice(name.indexOf("@") + 1) as Digest);
+}
+
+/**
+ * What a tag of an image stands for in its registry: the index that was pulled
+ * by it, else the manifest. Where several indexes have the image, the one that
+ * was used last.
+ * @param names those of the tag's repository, with digests
+ */
+export function topOf(
+  layout: Layout,
+  { manifest, indexes }: OriginalImage,
+  names: readonly string[],
+): KeptDocument {
+  const found = digestsIn(names)
+    .flatMap((digest) => indexes.get(digest)?.[0] ?? [])
+    .map((index) => ({
+      index,
+      used: keptBlob(layout, index.digest)?.used ?? 0,
+    }))
+    .sort((a, b) => b.used - a.used);
+  return found[0]?.index ?? manifest;
+}

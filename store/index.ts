@@ -93,6 +93,7 @@ export type { Removal, RemovalOptions } from "./manage/removal.js";
 export { prune } from "./manage/prune.js";
 export type { Pruned, PruneOptions } from "./manage/prune.js";
 export type { PruneFilter } from "./manage/prune-plan.js";
+export { pruneBlobs } from "./manage/prune-blobs.js";
 export { pruneLeftovers } from "./manage/prune-leftovers.js";
 export type { PruneLeftoversOptions } from "./manage/prune-leftovers.js";
 export type { Leftover } from "./manage/leftovers.js";
@@ -108,6 +109,7 @@ export type {
   BuildUsage,
   ContainerUsage,
   DiskUsage,
+  KeptBlobUsage,
   LeftoverUsage,
   ManifestUsage,
   PartialUsage,

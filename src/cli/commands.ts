@@ -113,6 +113,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       ["tpull --root /srv/data nginx redis:7", "two into one data root"],
       ["tpull -q --platform linux/arm64 alpine", "prints only the name"],
       ["tpull --platform all alpine", "every platform it has"],
+      ["tpull --keep-blobs nginx", "to be saved or served as it was"],
       ["tpull --progress json alpine >events", "for programs"],
     ],
     status: {
@@ -292,6 +293,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         "the oldest until 20 GB are left",
       ],
       ["tpull prune --partial -f", "what interrupted pulls left"],
+      ["tpull prune --blobs -f", "what pull --keep-blobs has kept"],
     ],
   },
   verify: {

@@ -1,4 +1,4 @@
-/** What interrupted pulls left in a store, for the next one of the same image. */
+/** What pulls left in a store beside images. */
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { completeSince } from "../complete.js";
@@ -7,10 +7,16 @@ import { isAbsent } from "../io-error.js";
 import type { Layout } from "../layout.js";
 import { stagedLayers } from "../staging.js";
 
-/** Something that waits for its image. */
+/** Something that waits for its image, or is kept beside it. */
 export type Leftover =
   /** A part of a blob, as it came over the network. */
   | { readonly kind: "blob"; readonly digest: Digest; readonly bytes: number }
+  /** A whole blob, as it was kept beside the layer. */
+  | {
+      readonly kind: "kept-blob";
+      readonly digest: Digest;
+      readonly bytes: number;
+    }
   /** An unpacked layer that no image has, in the store or about to be. */
   | {
       readonly kind: "layer";

@@ -12,6 +12,7 @@ import { bytesOf, carryOut, isDue, sizeIn, whatWent } from "./carry-out.js";
 import { ImageTable } from "./image-table.js";
 import type { Leftover } from "./leftovers.js";
 import { isThere, type ManageOptions, managing } from "./managing.js";
+import { removeUnusedBlobs, unusedBlobsNow } from "./prune-blobs.js";
 import { type PruneFilter, pruneImages } from "./prune-plan.js";
 import type { Removal } from "./removal.js";
 import { hideUnfinished, unfinishedRemovals } from "./unfinished.js";
@@ -25,7 +26,7 @@ export interface PruneOptions extends PruneFilter, ManageOptions {
 export interface Pruned {
   /** Image by image, those that were tagged or filed longest ago first. */
   readonly images: readonly Removal[];
-  /** What goes beside images: layers and blobs that waited for an image. */
+  /** What goes beside images: layers and blobs that waited for an image, and kept blobs that none uses. */
   readonly leftovers: readonly Leftover[];
   /** Bytes of the files of all layers and blobs that went, as docker counts them. */
   readonly freedBytes: number;
@@ -43,7 +44,8 @@ const NOTHING: Pruned = {
 /**
  * Removes images that nobody uses, as `docker image prune` does, and finishes
  * removals that were interrupted, dockerd's among them. Layers go that no other
- * image, container or build needs and no running tpull relies on.
+ * image, container or build needs and no running tpull relies on, and kept
+ * blobs that no image uses (with `until`: and that were not used since).
  *
  * It differs from dockerd's where that takes away all names but one of an image
  * that a container uses: here such an image keeps its names.
@@ -74,10 +76,14 @@ export async function prune(
         untagged,
         deleted: deleted.filter((id) => went.has(id)),
       }));
-      const leftovers = beside(images, outgoing);
-      const freedBytes = bytesOf(outgoing);
+      const blobs = removeUnusedBlobs(table, options.until);
+      const leftovers = [...beside(images, outgoing), ...blobs];
+      const freedBytes = bytesOf(outgoing) + sum(blobs.map(bytesIn));
       const { damage } = table.survey;
-      const changed = changes.names !== undefined || changes.images.length > 0;
+      const changed =
+        changes.names !== undefined ||
+        changes.images.length > 0 ||
+        blobs.length > 0;
       return { result: { images, leftovers, freedBytes, damage }, changed };
     },
   );
@@ -106,10 +112,11 @@ async function forecast(store: Store, options: PruneOptions): Promise<Pruned> {
     const images = pruneImages(table, options);
     const deleted = images.flatMap((removal) => removal.deleted);
     const sizes = deleted.map((id) => table.users.sizeOf(id as ChainId));
-    return { images, bytes: sum(sizes) };
+    const blobs = unusedBlobsNow(table, options.until);
+    return { images, bytes: sum(sizes), blobs };
   });
-  const leftovers = await overdue(layout, isDue());
-  const bytes = result.bytes + sum(leftovers.map((leftover) => leftover.bytes));
+  const leftovers = [...(await overdue(layout, isDue())), ...result.blobs];
+  const bytes = result.bytes + sum(leftovers.map(bytesIn));
   return { images: result.images, leftovers, freedBytes: bytes, damage };
 }
 
@@ -130,6 +137,10 @@ export async function overdue(
     chainId,
     bytes: sizeIn(entry),
   }));
+}
+
+function bytesIn({ bytes }: Leftover): number {
+  return bytes;
 }
 
 function sum(numbers: readonly number[]): number {

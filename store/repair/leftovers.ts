@@ -86,6 +86,8 @@ function phraseFor({ code }: Finding): string {
       return "a link that nothing uses";
     case "METADATA_ORPHAN":
       return "notes on an image that is not there";
+    case "BLOB_DAMAGED":
+      return "a damaged blob of a registry";
     case "HINT_DAMAGED":
       return "a damaged note of tpull";
     default:

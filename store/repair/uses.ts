@@ -62,6 +62,7 @@ export class Uses {
       case "TEMPORARY_LEFTOVER":
       case "DOWNLOAD_LEFTOVER":
       case "STAGING_LEFTOVER":
+      case "BLOB_DAMAGED":
       case "HINT_DAMAGED":
         return undefined;
       default:

@@ -45,6 +45,18 @@ export interface LeftoverUsage {
   readonly size: number;
 }
 
+/** A blob that is kept as its registry served it. */
+export interface KeptBlobUsage {
+  readonly digest: Digest;
+  readonly size: number;
+  /** When it was stored or last used, in milliseconds since 1970. */
+  readonly used: number;
+  /** The images that it is for. */
+  readonly images: readonly ImageId[];
+  /** Whether an image uses it, or a running tpull does. */
+  readonly inUse: boolean;
+}
+
 /** A manifest that tpull keeps beside an image. */
 export interface ManifestUsage {
   readonly imageId: ImageId;
@@ -69,6 +81,7 @@ export type UsageKind =
   | "partialBlobs"
   | "unfinishedLayers"
   | "leftovers"
+  | "keptBlobs"
   | "manifests";
 
 /** What takes the space. The first four kinds are docker's, and are counted as `docker system df` counts them. */
@@ -86,6 +99,8 @@ export interface DiskUsage extends Readonly<
   /** Layers that are no image's yet. */
   readonly unfinishedLayers: readonly UnfinishedUsage[];
   readonly leftovers: readonly LeftoverUsage[];
+  /** Those that were used longest ago first. */
+  readonly keptBlobs: readonly KeptBlobUsage[];
   readonly manifests: readonly ManifestUsage[];
   readonly totals: Readonly<Record<UsageKind, UsageTotal>>;
   readonly damage: readonly Damage[];

@@ -40,6 +40,7 @@ export function totalsOf(
     partialBlobs: total(kinds.partialBlobs, ({ inUse }) => inUse),
     unfinishedLayers: total(kinds.unfinishedLayers, ({ inUse }) => inUse),
     leftovers: total(leftovers, () => heldByDockerd),
+    keptBlobs: total(kinds.keptBlobs, ({ inUse }) => inUse),
     manifests: total(kinds.manifests, ({ inUse }) => inUse),
   };
 }

@@ -1,4 +1,6 @@
 /** What takes the space in a root: docker's account of it, and of what docker does not see. */
+import { blobUses } from "../blobs/blob-uses.js";
+import { keptBlobs } from "../blobs/kept-blobs.js";
 import { attempt } from "../io-error.js";
 import { keptManifests } from "../manifests.js";
 import { listPartials } from "../partials.js";
@@ -9,6 +11,7 @@ import { containersIn, type StoredContainer } from "./containers.js";
 import type {
   ContainerUsage,
   DiskUsage,
+  KeptBlobUsage,
   ManifestUsage,
   PartialUsage,
   VolumeUsage,
@@ -70,6 +73,7 @@ export async function diskUsage(
         partialBlobs: found.partialBlobs,
         unfinishedLayers: await sized(found.unfinished),
         leftovers: await sized(found.leftovers),
+        keptBlobs: found.keptBlobs,
         manifests: found.manifests,
       };
       const { layersSize } = found.images;
@@ -103,6 +107,7 @@ function look(survey: Survey): {
   partialBlobs: PartialUsage[];
   unfinished: FoundUnfinished[];
   leftovers: FoundLeftover[];
+  keptBlobs: KeptBlobUsage[];
   manifests: ManifestUsage[];
   heldByDockerd: boolean;
 } {
@@ -125,7 +130,8 @@ function look(survey: Survey): {
     ),
     partialBlobs: partialsOf(layout, locks),
     unfinished: findUnfinished(layout, layers, locks),
-    leftovers: findLeftovers(layout, layers),
+    leftovers: findLeftovers(layout, layers, locks),
+    keptBlobs: keptBlobsOf(survey, locks),
     manifests: keptManifests(layout).map(({ imageId, bytes }) => ({
       imageId,
       size: bytes,
@@ -152,4 +158,19 @@ function partialsOf(layout: Layout, locks: HeldLocks): PartialUsage[] {
     modified,
     inUse: locks.isHeld(layout.partialBlob(digest)),
   }));
+}
+
+function keptBlobsOf(survey: Survey, locks: HeldLocks): KeptBlobUsage[] {
+  const { layout } = survey;
+  const blobs = keptBlobs(layout);
+  if (blobs.length === 0) return [];
+  const names = survey.imageIds
+    .filter((id) => survey.config(id) !== undefined)
+    .map((id) => [id, survey.namesOf(id).digests] as const);
+  const uses = blobUses(layout, new Map(names));
+  return blobs.map(({ digest, bytes, used }) => {
+    const images = uses.get(digest) ?? [];
+    const inUse = images.length > 0 || locks.isHeld(layout.keptBlob(digest));
+    return { digest, size: bytes, used, images, inUse };
+  });
 }

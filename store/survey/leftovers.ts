@@ -11,6 +11,7 @@ import { LAYER_FILE, type Layout } from "../layout.js";
 import { readBytes, readEntries, readNames, readText } from "../read.js";
 import { usedOverlayNames } from "../usage.js";
 import type { UsedLayer } from "./layer-use.js";
+import type { HeldLocks } from "./locks.js";
 import { stagedOverlayNames } from "./unfinished.js";
 
 /**
@@ -56,6 +57,7 @@ export function isOverlayName(name: string): boolean {
 export function findLeftovers(
   layout: Layout,
   layers: readonly UsedLayer[],
+  locks: HeldLocks,
 ): FoundLeftover[] {
   return [
     ...orphanLayers(layout, layers),
@@ -64,6 +66,14 @@ export function findLeftovers(
     ...staleLinks(layout),
     ...below(layout.layerdbTemporary, "write-set"),
     ...temporaryFiles(layout),
+    // A blob on its way into the store is locked.
+    ...below(
+      layout.blobsParent,
+      "temporary-file",
+      (name) =>
+        name.startsWith(TEMPORARY_PREFIX) &&
+        !locks.isHeld(join(layout.blobsParent, name)),
+    ),
     ...layout.dockerTemporary.flatMap((path) =>
       below(path, "docker-temporary"),
     ),

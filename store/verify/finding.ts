@@ -55,6 +55,7 @@ export type FindingCode =
   | "TEMPORARY_LEFTOVER"
   | "DOWNLOAD_LEFTOVER"
   | "STAGING_LEFTOVER"
+  | "BLOB_DAMAGED"
   | "HINT_DAMAGED"
   | "FOREIGN_FILE";
 
@@ -217,6 +218,11 @@ export const FINDING_KINDS: Readonly<Record<FindingCode, FindingKind>> = {
     remedy: "remove",
     meaning:
       "a layer that an interrupted tpull did not finish; the next pull removes it, too",
+  },
+  BLOB_DAMAGED: {
+    remedy: "remove",
+    meaning:
+      "a kept blob is not what its registry served; 'tpull pull --keep-blobs' fetches it again",
   },
   HINT_DAMAGED: {
     remedy: "remove",

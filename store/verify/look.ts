@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { throwIfAborted } from "../errors.js";
 import type { Layout } from "../layout.js";
 import { type RawFinding, Report } from "./report.js";
+import { type BlobToCheck, checkBlobs } from "./structure/blobs.js";
 import { checkDistribution } from "./structure/distribution.js";
 import { checkImagedb } from "./structure/imagedb.js";
 import { checkLayerdb } from "./structure/layerdb.js";
@@ -28,6 +29,8 @@ export interface Look {
   readonly places: Places;
   readonly live: Live;
   readonly findings: readonly RawFinding[];
+  /** Kept blobs that can be read. */
+  readonly blobs: readonly BlobToCheck[];
   /** Layers without an image that may be of one whose config is lost. */
   readonly unjudgedLayers: number;
 }
@@ -73,8 +76,9 @@ export async function lookAt(layout: Layout): Promise<Look> {
   );
   checkDistribution(structure, modes, report);
   checkLeftovers(layout, staged, report);
+  const blobs = checkBlobs(structure, live, report);
   const findings = report.findings.filter(({ code }) => !isPassing(code, live));
-  return { structure, places, live, findings, unjudgedLayers };
+  return { structure, places, live, findings, blobs, unjudgedLayers };
 }
 
 /** How often a root is looked at that is found damaged while others are at work in it. */

@@ -5,9 +5,11 @@ import { attempt } from "../io-error.js";
 import type { Store } from "../store.js";
 import { findImageId } from "../survey/find-image.js";
 import { surveyed } from "../survey/survey.js";
+import { type BlobsChecked, checkBlobContent } from "./content/blobs.js";
 import {
   checkContent,
   checkQuickly,
+  type PassProgress,
   type PassResult,
   readableLayers,
   type ReadableLayer,
@@ -16,14 +18,15 @@ import { type Finding, FINDING_CODES } from "./finding.js";
 import { type Look, steadyLook } from "./look.js";
 import { whatWasNotChecked } from "./not-checked.js";
 import { merged, type RawFinding } from "./report.js";
+import type { BlobToCheck } from "./structure/blobs.js";
 import type { Verification, VerifyOptions } from "./verification.js";
 
 /**
  * Compares everything in a data root with what it should be: configs with their
  * hashes, layers' entries with their chain IDs, directories and links with each
  * other, modes, maps and names with the forms that dockerd gives them; and then
- * each layer's files, put together to its archive again, with its diff ID, and
- * each file with what the archive says of it.
+ * each layer's files, put together to its archive again, with its diff ID,
+ * each file with what the archive says of it, and each kept blob with its digest.
  *
  * Takes no lock and changes nothing. What others change meanwhile is looked at
  * again before it is reported, and what they have in the making is no finding.
@@ -52,7 +55,10 @@ export async function verifyStore(
   const isWanted = (chainId: ChainId): boolean =>
     scope.hasLayer(chainId) && (options.contentOf?.has(chainId) ?? true);
   const readable = await reading(async () => readableLayers(look, isWanted));
-  const content = await reading(() => readContent(look, readable, options));
+  const blobs = blobsToRead(look, chosen, options);
+  const content = await reading(() =>
+    readContent(look, readable, blobs, options),
+  );
   const raw = [
     ...look.findings.filter(scope.concerns),
     ...content.problems.map(({ layer, problem }) => ({
@@ -60,6 +66,12 @@ export async function verifyStore(
       chainId: layer.chainId,
       cacheId: layer.cacheId,
       images: structure.usersOf(layer.chainId),
+    })),
+    ...content.blobProblems.map(({ blob, message }) => ({
+      code: "BLOB_DAMAGED" as const,
+      path: structure.relative(layout.keptBlob(blob.digest)),
+      message,
+      images: blob.images,
     })),
   ];
   const read = options.quick ? [] : readable;
@@ -105,26 +117,59 @@ function scopeOf(
   };
 }
 
+/** Kept blobs whose content is to be read: not where only that of some layers is asked for. */
+function blobsToRead(
+  { blobs }: Look,
+  chosen: ReadonlySet<ImageId> | undefined,
+  { quick, contentOf }: VerifyOptions,
+): readonly BlobToCheck[] {
+  if (quick || contentOf !== undefined) return [];
+  if (chosen === undefined) return blobs;
+  return blobs.filter(({ images }) => images.some((id) => chosen.has(id)));
+}
+
+interface Content extends PassResult {
+  readonly blobProblems: BlobsChecked["problems"];
+}
+
 async function readContent(
   look: Look,
   readable: readonly ReadableLayer[],
+  blobs: readonly BlobToCheck[],
   { quick, threads, signal, onProgress }: VerifyOptions,
-): Promise<PassResult> {
+): Promise<Content> {
   const nothing = { problems: [], bytes: 0, files: 0, forbidden: 0 };
-  if (quick) return { ...nothing, problems: checkQuickly(readable) };
-  if (readable.length === 0) return nothing;
+  if (quick) {
+    const problems = checkQuickly(readable);
+    return { ...nothing, problems, blobProblems: [] };
+  }
+  const { layout } = look.structure;
   const totalLayers = readable.length;
-  const totalBytes = readable.reduce(
-    (sum, { job }) => sum + (job.size ?? 0),
-    0,
-  );
-  return await checkContent(look.structure.layout, readable, {
-    threads,
-    signal,
-    isLive: look.live.session || look.live.dockerd !== undefined,
-    onProgress: (progress) =>
-      onProgress?.({ ...progress, totalBytes, totalLayers }),
+  const totalBytes =
+    readable.reduce((sum, { job }) => sum + (job.size ?? 0), 0) +
+    blobs.reduce((sum, { bytes }) => sum + bytes, 0);
+  const tell = (progress: PassProgress): void =>
+    onProgress?.({ ...progress, totalBytes, totalLayers });
+  const pass =
+    readable.length === 0
+      ? nothing
+      : await checkContent(layout, readable, {
+          threads,
+          signal,
+          isLive: look.live.session || look.live.dockerd !== undefined,
+          onProgress: tell,
+        });
+  let { bytes } = pass;
+  const checked = await checkBlobContent(layout, blobs, signal, (read) => {
+    bytes += read;
+    tell({ bytes, layers: totalLayers });
   });
+  return {
+    ...pass,
+    bytes: pass.bytes + checked.bytes,
+    files: pass.files + checked.files,
+    blobProblems: checked.problems,
+  };
 }
 
 function named(

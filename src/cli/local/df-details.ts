@@ -1,4 +1,5 @@
 /** `tpull df -v`: docker's four tables, and one for each of our own kinds of which there is something. */
+import { shortId } from "../../../store/digest.js";
 import type { DiskUsage } from "../../../store/survey/disk-report.js";
 import { UTC, type Zone } from "../format/local-zone.js";
 import { type Column, formatRows, type Row } from "../format/rows.js";
@@ -82,6 +83,17 @@ function ownSections(usage: DiskUsage, now: number): string[] {
       Kind: kind,
       Size: size(bytes),
       Path: path,
+    })),
+  );
+  add(
+    "Kept blobs, as registries have them:",
+    KEPT_COLUMNS,
+    usage.keptBlobs.map(({ digest, size: bytes, used, images, inUse }) => ({
+      Digest: digest,
+      Size: size(bytes),
+      LastUsed: ago(used, now),
+      Images: images.map(shortId).join(", ") || "-",
+      InUse: String(inUse),
     })),
   );
   add(
@@ -195,6 +207,14 @@ const PARTIAL_COLUMNS: readonly Column[] = [
   { field: "Digest", header: "DIGEST" },
   SIZE,
   LAST_USED,
+  IN_USE,
+];
+
+const KEPT_COLUMNS: readonly Column[] = [
+  { field: "Digest", header: "DIGEST" },
+  SIZE,
+  LAST_USED,
+  { field: "Images", header: "IMAGES" },
   IN_USE,
 ];
 

@@ -34,6 +34,7 @@ const KINDS: readonly (readonly [kind: UsageKind, name: string])[] = [
   ["partialBlobs", "Partial Blobs"],
   ["unfinishedLayers", "Unfinished Layers"],
   ["leftovers", "Leftovers"],
+  ["keptBlobs", "Kept Blobs"],
   ["manifests", "Kept Manifests"],
 ];
 

@@ -44,5 +44,5 @@ export function prunedIds({ images, leftovers }: Pruned): string {
 }
 
 function idOf(leftover: Leftover): string {
-  return leftover.kind === "blob" ? leftover.digest : leftover.chainId;
+  return leftover.kind === "layer" ? leftover.chainId : leftover.digest;
 }

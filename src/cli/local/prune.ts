@@ -1,8 +1,12 @@
 /** `tpull prune` */
 import { TpullError } from "../../../store/errors.js";
 import { prune, type Pruned } from "../../../store/manage/prune.js";
-import { pruneLeftovers } from "../../../store/manage/prune-leftovers.js";
-import { openStore } from "../../../store/store.js";
+import { pruneBlobs } from "../../../store/manage/prune-blobs.js";
+import {
+  pruneLeftovers,
+  type PruneLeftoversOptions,
+} from "../../../store/manage/prune-leftovers.js";
+import { openStore, type Store } from "../../../store/store.js";
 import {
   type Answer,
   type AnswerContext,
@@ -20,7 +24,10 @@ import { prunedIds, prunedText } from "./prune-text.js";
 export const answerPrune: Answer = async (context) => {
   const { flags, output } = context;
   const filters = readPruneFilters(flags.filter, context.now());
-  if (flags.partial) refuseImageOptions(flags, filters);
+  if (flags.partial && flags.blobs) {
+    throw new TpullError(USAGE, "--partial and --blobs exclude each other");
+  }
+  if (flags.partial || flags.blobs) refuseImageOptions(flags, filters);
   const dryRun = flags["dry-run"] ?? false;
   if (!dryRun && !flags.force && !(await confirmed(context))) {
     output.err("tpull: nothing was removed\n");
@@ -29,18 +36,28 @@ export const answerPrune: Answer = async (context) => {
   const store = await openStore(context.root());
   if (dryRun) tellHolder(output, store.layout);
   const options = { ...changeOptions(context), dryRun };
-  const pruned = flags.partial
-    ? await pruneLeftovers(store, { ...options, before: filters.until })
-    : await prune(store, {
-        ...options,
-        ...filters,
-        all: flags.all,
-        keepBytes: flags["keep-storage"],
-      });
+  const pruned = await prunedBy(store, flags, filters, options);
   output.out(shown(pruned, context));
   if (!flags.json) tellDamage(output, pruned.damage);
   return 0;
 };
+
+async function prunedBy(
+  store: Store,
+  flags: Flags,
+  filters: PruneFilters,
+  options: PruneLeftoversOptions,
+): Promise<Pruned> {
+  const before = filters.until;
+  if (flags.partial) return await pruneLeftovers(store, { ...options, before });
+  if (flags.blobs) return await pruneBlobs(store, { ...options, before });
+  return await prune(store, {
+    ...options,
+    ...filters,
+    all: flags.all,
+    keepBytes: flags["keep-storage"],
+  });
+}
 
 function shown(pruned: Pruned, { flags, isTTY }: AnswerContext): string {
   const dryRun = flags["dry-run"] ?? false;
@@ -58,7 +75,7 @@ function refuseImageOptions(flags: Flags, filters: PruneFilters): void {
   if (about === undefined) return;
   throw new TpullError(
     USAGE,
-    `${about} is about images, and --partial removes what pulls left instead`,
+    `${about} is about images, and ${flags.blobs ? "--blobs removes what pulls kept" : "--partial removes what pulls left"} instead`,
   );
 }
 
@@ -84,6 +101,7 @@ async function confirmed(context: AnswerContext): Promise<boolean> {
 
 function whatGoes(flags: Flags): string {
   if (flags.partial) return "everything that interrupted pulls left";
+  if (flags.blobs) return "all kept blobs";
   return flags.all
     ? "all images without at least one container associated to them"
     : "all dangling images";

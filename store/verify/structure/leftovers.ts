@@ -74,8 +74,9 @@ export function checkLeftovers(
 
 /** tpull's own directory: every part holds files named after digests. */
 function checkOwnState(layout: Layout, report: Report): void {
-  const { tpull, staging, partial, unused, manifests, made, kept } = layout;
-  const parts = [staging, partial, unused, manifests, made, kept];
+  const { tpull, staging, partial, unused, manifests, made } = layout;
+  const { kept, blobsParent } = layout;
+  const parts = [staging, partial, unused, manifests, made, kept, blobsParent];
   for (const name of namesIn(tpull) ?? []) {
     if (!parts.includes(join(tpull, name))) report.stray(join(tpull, name));
   }

@@ -96,6 +96,8 @@ function directories(layout: Layout): [path: string, allowed: number[]][] {
     [layout.v2MetadataParent, OPEN],
     [layout.v2Metadata, OPEN],
     [layout.tpull, CLOSED],
+    [layout.blobsParent, CLOSED],
+    [layout.blobs, CLOSED],
   ];
 }
 

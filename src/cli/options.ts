@@ -82,7 +82,7 @@ export interface Flags {
   yes?: true;
   output?: string;
   input?: string;
-  compress?: Compression;
+  compress?: Compression | "kept";
   retag?: true;
   file?: readonly string[];
   profile?: readonly string[];
@@ -497,9 +497,9 @@ export const OPTIONS: {
   },
   compress: {
     metavar: "HOW",
-    help: "compress the layers: gzip, zstd, or none as docker does",
-    default: "none",
-    choices: ["none", "gzip", "zstd"],
+    help: "gzip, zstd, or none as docker does: put the layers together and compress them; kept: only blobs that 'tpull pull --keep-blobs' has kept",
+    default: "kept for images of which all blobs are, else none",
+    choices: ["none", "gzip", "zstd", "kept"],
     commands: ["save"],
   },
   input: {

@@ -5,13 +5,15 @@ import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import pLimit from "p-limit";
-import { type DiffId, type ImageId, shortId } from "../digest.js";
+import { type DiffId, type Digest, type ImageId, shortId } from "../digest.js";
 import { TpullError, isTpullError, throwIfAborted } from "../errors.js";
 import type { Compression } from "../ingest/compress.js";
 import { IngestPool } from "../ingest/pool.js";
 import type { Rebuilt } from "../ingest/rebuild.js";
 import { createRing, ringChunks } from "../ingest/ring.js";
+import { attempt } from "../io-error.js";
 import type { LayerRecord } from "../layers.js";
+import type { LayerHint } from "../manifests.js";
 import type { Store } from "../store.js";
 import { surveyed } from "../survey/survey.js";
 import {
@@ -19,19 +21,29 @@ import {
   type ByteSink,
   toSpecialFile,
 } from "./archive-writer.js";
+import { KeptForSave } from "./kept-for-save.js";
 import { isSpecial } from "./new-file.js";
 import {
   type SavedImage,
   type SavedLayer,
   blobName,
+  blobsToSave,
   documentsOf,
   imagesToSave,
   layersToSave,
 } from "./saved-images.js";
 
 export interface SaveOptions {
-  /** How the layers are compressed. Default `none`, as docker saves them. */
-  readonly compression?: Compression;
+  /**
+   * How layers are compressed that are put together from their files. Default
+   * `none`, as docker saves them. When it is given, kept blobs are not used.
+   */
+  readonly compression?: Compression | undefined;
+  /**
+   * `kept`: every image has to be saved as its registry has it. By default only
+   * those are of which all blobs are kept.
+   */
+  readonly blobs?: "kept" | undefined;
   /** Ends it with `ABORTED`. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,6 +53,10 @@ export interface SaveResult {
     readonly imageId: ImageId;
     /** Familiar names that the archive gives the image. */
     readonly tags: readonly string[];
+    /** Of its manifest in the archive. */
+    readonly manifestDigest: Digest;
+    /** Whether manifest and blobs are those of its registry. */
+    readonly original: boolean;
   }[];
   /** Layers in the archive; one that several images have counts once. */
   readonly layers: number;
@@ -56,13 +72,15 @@ const RING_BYTES = 4 * 1024 * 1024;
  * `oci-archive:` and `ctr images import` take it and give the same image IDs.
  * Layers are put together from the stored files and verified against their
  * diff IDs while they are written. The same images and the same options give
- * the same bytes, with the same version of the compressor.
+ * the same bytes, with the same version of the compressor. Images of which all
+ * blobs are kept are saved with these, and with their registry's own manifest
+ * and digests, unless a compression is asked for.
  * @param names as {@link findImage} takes them; a repository without a tag
  *   stands for all its tags, as with `docker save`
  * @param to the file to write, which is there only when it is whole, or a sink.
  *   A sink that takes an archive which then fails has got an incomplete one
  * @throws TpullError `IMAGE_NOT_FOUND`, `IMAGE_ID_AMBIGUOUS`, `IMAGE_DAMAGED`,
- *   `LAYER_DAMAGED`, `OUTPUT_NOT_WRITABLE`, `DISK_FULL`, `NOT_ENOUGH_SPACE`,
+ *   `LAYER_DAMAGED`, `BLOBS_NOT_KEPT`, `OUTPUT_NOT_WRITABLE`, `DISK_FULL`, `NOT_ENOUGH_SPACE`,
  *   `COMPRESSION_UNAVAILABLE`, `ABORTED`
  */
 export async function saveImages(
@@ -71,11 +89,17 @@ export async function saveImages(
   to: string | ByteSink,
   options: SaveOptions = {},
 ): Promise<SaveResult> {
-  const { result: images } = await surveyed(store, (survey) =>
+  const { result: found } = await surveyed(store, (survey) =>
     imagesToSave(survey, names),
   );
   throwIfAborted(options.signal);
-  await using run = new SaveRun(store, images, options);
+  using kept = new KeptForSave(store.layout);
+  const images = await attempt(
+    `read the data root ${store.root}`,
+    () => kept.originals(found, options),
+    "read",
+  );
+  await using run = new SaveRun(store, images, kept, options);
   const bytes =
     typeof to !== "string"
       ? await run.toSink(to)
@@ -83,14 +107,22 @@ export async function saveImages(
         ? await toSpecialFile(to, (sink) => run.toSink(sink))
         : await run.toFile(to);
   return {
-    images: images.map(({ image, tags }) => ({ imageId: image.id, tags })),
-    layers: run.layers.length,
+    images: images.map(({ image, tags, original }) => ({
+      imageId: image.id,
+      tags,
+      manifestDigest: run.manifestOf(image.id),
+      original: original !== undefined,
+    })),
+    layers: run.layers.length + run.blobs.length,
     bytes,
   };
 }
 
 class SaveRun implements AsyncDisposable {
   readonly layers: readonly LayerRecord[];
+  readonly blobs: readonly LayerHint[];
+  readonly #kept: KeptForSave;
+  readonly #manifests = new Map<ImageId, Digest>();
   readonly #store: Store;
   readonly #images: readonly SavedImage[];
   readonly #compression: Compression;
@@ -103,12 +135,15 @@ class SaveRun implements AsyncDisposable {
   constructor(
     store: Store,
     images: readonly SavedImage[],
+    kept: KeptForSave,
     { compression = "none", signal }: SaveOptions,
   ) {
     this.#store = store;
     this.#images = images;
     this.#compression = compression;
     this.layers = layersToSave(images);
+    this.blobs = blobsToSave(images);
+    this.#kept = kept;
     this.#signal = signal;
     setMaxListeners(0, this.#end.signal);
     signal?.addEventListener("abort", this.#stop, { once: true });
@@ -122,9 +157,13 @@ class SaveRun implements AsyncDisposable {
       return await this.#compressed(writer, writer.scratch());
     }
     const sizes = await this.#measure();
-    const total = [...sizes.values()].reduce((sum, { size }) => sum + size, 0);
+    const total = [...sizes.values(), ...this.blobs].reduce(
+      (sum, { size }) => sum + size,
+      0,
+    );
     checkSpace(path, total);
     await this.#documents(writer, sizes);
+    await this.#blobs(writer);
     // All places are known, so the layers can be written side by side.
     const places = [];
     for (const layer of this.layers) {
@@ -154,11 +193,25 @@ class SaveRun implements AsyncDisposable {
     }
     const sizes = await this.#measure();
     await this.#documents(writer, sizes);
+    await this.#blobs(writer);
     for (const layer of this.layers) {
       const { size } = sizes.get(layer.diffId) as SavedLayer;
       await this.#stream(layer, size, writer);
     }
     return await writer.finish();
+  }
+
+  /** Of the manifest that an image has in the archive, once that is written. */
+  manifestOf(imageId: ImageId): Digest {
+    return this.#manifests.get(imageId) as Digest;
+  }
+
+  /** What is kept of registries, as it is. */
+  async #blobs(writer: ArchiveWriter): Promise<void> {
+    for (const { digest, size } of this.blobs) {
+      const chunks = this.#kept.read(digest, this.#signal);
+      await writer.stream(blobName(digest), size, chunks);
+    }
   }
 
   /** Through a ring: the worker is never far ahead of whoever takes the bytes. */
@@ -213,7 +266,12 @@ class SaveRun implements AsyncDisposable {
     writer: ArchiveWriter,
     layers: ReadonlyMap<DiffId, SavedLayer>,
   ): Promise<void> {
-    const documents = documentsOf(this.#images, layers, this.#compression);
+    const { documents, manifests } = documentsOf(
+      this.#images,
+      layers,
+      this.#compression,
+    );
+    for (const [id, digest] of manifests) this.#manifests.set(id, digest);
     const isBlob = ({ name }: { name: string }): boolean => name.includes("/");
     for (const { name, bytes } of documents.filter((one) => !isBlob(one))) {
       await writer.add(name, bytes);

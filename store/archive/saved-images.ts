@@ -3,10 +3,19 @@
  * version 25: an OCI image layout (image-spec, "Image Layout") that is at the
  * same time docker's own archive (`manifest.json`, `repositories`).
  */
-import { type DiffId, type Digest, digestOf, hexOf } from "../digest.js";
+import type { KeptDocument } from "../blobs/documents.js";
+import { type OriginalImage, wayToImage } from "../blobs/original.js";
+import {
+  type DiffId,
+  type Digest,
+  digestOf,
+  hexOf,
+  type ImageId,
+} from "../digest.js";
 import { TpullError, isTpullError } from "../errors.js";
 import { readImageConfig } from "../images.js";
 import type { LayerRecord } from "../layers.js";
+import type { LayerHint } from "../manifests.js";
 import type { Compression } from "../ingest/compress.js";
 import { printable } from "../reference/printable.js";
 import {
@@ -23,6 +32,8 @@ export interface SavedImage {
   readonly config: Buffer;
   /** Familiar `name:tag`, in the order in which they were asked for. */
   readonly tags: readonly string[];
+  /** What is to be saved as its registry has it. */
+  readonly original?: OriginalImage | undefined;
 }
 
 /** A layer as the archive holds it. */
@@ -87,13 +98,26 @@ function vanished(name: string): TpullError {
   );
 }
 
-/** Each layer of the images once, in their order. The same tar on another parent is the same layer here. */
+/**
+ * Each layer that is to be put together once, in the order of the images. The
+ * same tar on another parent is the same layer here.
+ */
 export function layersToSave(images: readonly SavedImage[]): LayerRecord[] {
   const found = new Map<DiffId, LayerRecord>();
-  for (const { image } of images) {
+  for (const { image, original } of images) {
+    if (original !== undefined) continue;
     for (const layer of image.layers) {
       if (!found.has(layer.diffId)) found.set(layer.diffId, layer);
     }
+  }
+  return [...found.values()];
+}
+
+/** Each kept blob that is to be saved once, in the order of the images. */
+export function blobsToSave(images: readonly SavedImage[]): LayerHint[] {
+  const found = new Map<Digest, LayerHint>();
+  for (const { original } of images) {
+    for (const layer of original?.layers ?? []) found.set(layer.digest, layer);
   }
   return [...found.values()];
 }
@@ -111,32 +135,25 @@ export function documentsOf(
   images: readonly SavedImage[],
   layers: ReadonlyMap<DiffId, SavedLayer>,
   compression: Compression,
-): Document[] {
+): { documents: Document[]; manifests: Map<ImageId, Digest> } {
+  const manifests = new Map<ImageId, Digest>();
   const blobs = new Map<string, Buffer>();
   const index: object[] = [];
   const listed: object[] = [];
   const repositories: Record<string, Record<string, string>> = {};
   const saved = new Set(images.map(({ image }) => image.id));
-  for (const { image, config, tags } of images) {
-    const sources = image.layers.map(({ diffId }) => {
-      const { digest, size } = layers.get(diffId) as SavedLayer;
-      const mediaType = LAYER_TYPE + SUFFIX[compression];
-      return { diffId, descriptor: { mediaType, size, digest } };
-    });
-    const manifest = Buffer.from(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: "application/vnd.oci.image.manifest.v1+json",
-        config: {
-          mediaType: "application/vnd.oci.image.config.v1+json",
-          digest: image.id,
-          size: config.length,
-        },
-        layers: sources.map(({ descriptor }) => descriptor),
-      }),
-    );
-    blobs.set(digestOf(manifest), manifest).set(image.id, config);
-    index.push(...indexEntries(manifest, tags));
+  for (const one of images) {
+    const { image, config, tags, original } = one;
+    const sources = sourcesOf(one, layers, compression);
+    const manifest =
+      original?.manifest ?? manifestOf(one, sources.map(descriptorOf));
+    manifests.set(image.id, manifest.digest);
+    blobs.set(manifest.digest, manifest.bytes).set(image.id, config);
+    for (const tag of tags.length === 0 ? [undefined] : tags) {
+      const way = wayOf(one, tag);
+      for (const { digest, bytes } of way) blobs.set(digest, bytes);
+      index.push(indexEntry(way[0] ?? manifest, tag, image.digests));
+    }
     const parent =
       image.parent !== undefined && saved.has(image.parent)
         ? { Parent: image.parent }
@@ -159,7 +176,7 @@ export function documentsOf(
       }
     }
   }
-  return [
+  const documents = [
     document("oci-layout", { imageLayoutVersion: "1.0.0" }),
     document("index.json", {
       schemaVersion: 2,
@@ -172,23 +189,96 @@ export function documentsOf(
       : [document("repositories", repositories)]),
     ...[...blobs].map(([digest, bytes]) => ({ name: blobName(digest), bytes })),
   ];
+  return { documents, manifests };
 }
 
-/** One entry for each tag, since an annotation holds one; one without for an image that has none. */
-function indexEntries(manifest: Buffer, tags: readonly string[]): object[] {
-  const descriptor = {
-    mediaType: "application/vnd.oci.image.manifest.v1+json",
-    digest: digestOf(manifest),
-    size: manifest.length,
-  };
-  if (tags.length === 0) return [descriptor];
-  return tags.map((tag) => ({
+/** A layer of an image, and what the archive has it as. */
+interface Source {
+  readonly diffId: DiffId;
+  readonly descriptor: object & { readonly digest: Digest };
+}
+
+function descriptorOf({ descriptor }: Source): object {
+  return descriptor;
+}
+
+function sourcesOf(
+  { image, original }: SavedImage,
+  layers: ReadonlyMap<DiffId, SavedLayer>,
+  compression: Compression,
+): Source[] {
+  return image.layers.map(({ diffId }, at) => {
+    const kept = original?.layers[at];
+    if (kept !== undefined) {
+      const { mediaType, size, digest } = kept;
+      return { diffId, descriptor: { mediaType, size, digest } };
+    }
+    const { digest, size } = layers.get(diffId) as SavedLayer;
+    const mediaType = LAYER_TYPE + SUFFIX[compression];
+    return { diffId, descriptor: { mediaType, size, digest } };
+  });
+}
+
+function manifestOf(
+  { image, config }: SavedImage,
+  layers: readonly object[],
+): KeptDocument {
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const bytes = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType,
+      config: {
+        mediaType: "application/vnd.oci.image.config.v1+json",
+        digest: image.id,
+        size: config.length,
+      },
+      layers,
+    }),
+  );
+  return { digest: digestOf(bytes), mediaType, bytes };
+}
+
+/** The indexes by which a registry leads from a tag to the image, outermost first. */
+function wayOf(
+  { image, original }: SavedImage,
+  tag: string | undefined,
+): readonly KeptDocument[] {
+  if (original === undefined || tag === undefined) return [];
+  const repository = `${tag.slice(0, tag.lastIndexOf(":"))}@`;
+  return wayToImage(
+    original,
+    image.digests.filter((name) => name.startsWith(repository)),
+  );
+}
+
+/**
+ * One for each tag, since an annotation holds one; one without for an image that
+ * has none. Where the digest is that of a registry, it says whose it is, as
+ * containerd does.
+ */
+function indexEntry(
+  { digest, mediaType, bytes }: KeptDocument,
+  tag: string | undefined,
+  digests: readonly string[],
+): object {
+  const descriptor = { mediaType, digest, size: bytes.length };
+  if (tag === undefined) return descriptor;
+  const reference = parseReference(tag);
+  const { registry, repository } = reference;
+  const isRegistrys = digests.includes(
+    `${familiarRepository(reference)}@${digest}`,
+  );
+  return {
     ...descriptor,
     annotations: {
-      "io.containerd.image.name": canonicalName(parseReference(tag)),
+      ...(isRegistrys
+        ? { [`containerd.io/distribution.source.${registry}`]: repository }
+        : {}),
+      "io.containerd.image.name": canonicalName(reference),
       "org.opencontainers.image.ref.name": tag.slice(tag.lastIndexOf(":") + 1),
     },
-  }));
+  };
 }
 
 function document(name: string, value: unknown): Document {

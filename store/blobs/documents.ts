@@ -13,6 +13,8 @@ export interface KeptDocument {
 /** An index, and what it leads to. */
 export interface KeptIndex extends KeptDocument {
   readonly entries: readonly Digest[];
+  /** When it was stored or last used, in milliseconds since 1970. */
+  readonly used: number;
 }
 
 /** Longer than any index that is pulled. */
@@ -40,6 +42,7 @@ export function readKeptIndex(
     mediaType: typeof mediaType === "string" ? mediaType : OCI_INDEX,
     bytes,
     entries,
+    used: blob.used,
   };
 }
 

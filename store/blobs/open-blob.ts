@@ -12,6 +12,8 @@ const CHUNK_BYTES = 1024 * 1024;
 export class OpenBlob {
   readonly digest: Digest;
   readonly size: number;
+  /** When it was stored or last used, in milliseconds since 1970. */
+  readonly used: number;
   readonly #path: string;
   readonly #file: LockedFile;
 
@@ -19,12 +21,13 @@ export class OpenBlob {
     path: string,
     file: LockedFile,
     digest: Digest,
-    size: number,
+    { size, mtimeMs }: { size: number; mtimeMs: number },
   ) {
     this.#path = path;
     this.#file = file;
     this.digest = digest;
     this.size = size;
+    this.used = mtimeMs;
   }
 
   /**
@@ -41,7 +44,7 @@ export class OpenBlob {
     if (file === undefined) return undefined;
     const found = fstatSync(file.fd);
     if (found.isFile() && (size === undefined || found.size === size)) {
-      return new OpenBlob(path, file, digest, found.size);
+      return new OpenBlob(path, file, digest, found);
     }
     file.close();
     return undefined;

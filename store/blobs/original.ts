@@ -8,7 +8,7 @@ import {
   readManifestHint,
 } from "../manifests.js";
 import { type KeptDocument, type KeptIndex, wayTo } from "./documents.js";
-import { isKept, keptBlob } from "./kept-blobs.js";
+import { isKept } from "./kept-blobs.js";
 
 export interface OriginalImage {
   readonly manifest: KeptDocument;
@@ -58,22 +58,19 @@ function digestsIn(names: readonly string[]): Digest[] {
 }
 
 /**
- * What a tag of an image stands for in its registry: the index that was pulled
- * by it, else the manifest. Where several indexes have the image, the one that
- * was used last.
+ * The way from what a tag of an image stands for in its registry to its
+ * manifest, as far as that goes through indexes, outermost first. Where several
+ * were pulled that have the image, the one that was used last.
  * @param names those of the tag's repository, with digests
  */
-export function topOf(
-  layout: Layout,
-  { manifest, indexes }: OriginalImage,
+export function wayToImage(
+  { indexes }: OriginalImage,
   names: readonly string[],
-): KeptDocument {
-  const found = digestsIn(names)
-    .flatMap((digest) => indexes.get(digest)?.[0] ?? [])
-    .map((index) => ({
-      index,
-      used: keptBlob(layout, index.digest)?.used ?? 0,
-    }))
-    .sort((a, b) => b.used - a.used);
-  return found[0]?.index ?? manifest;
+): readonly KeptIndex[] {
+  const ways = digestsIn(names).flatMap((digest) => {
+    const way = indexes.get(digest);
+    return way === undefined ? [] : [way];
+  });
+  const usedAt = ([top]: readonly KeptIndex[]): number => top?.used ?? 0;
+  return ways.sort((a, b) => usedAt(b) - usedAt(a))[0] ?? [];
 }

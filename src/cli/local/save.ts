@@ -1,9 +1,16 @@
 /** `tpull save` */
-import { openStore, saveImages, TpullError } from "../../../store/index.js";
+import {
+  openStore,
+  saveImages,
+  type SaveResult,
+  shortId,
+  TpullError,
+} from "../../../store/index.js";
 import { type Answer, jsonDocument } from "../answers/answer.js";
 import { USAGE } from "../args.js";
+import { oneLine } from "../terminal-text.js";
 
-/** Like docker's, it prints nothing: the archive is the answer. */
+/** Like docker's, it prints nothing: the archive is the answer. Where it is not docker's, that is said. */
 export const answerSave: Answer = async ({
   images,
   flags,
@@ -31,10 +38,24 @@ export const answerSave: Answer = async ({
     images,
     file ?? { write: (bytes) => output.pour(bytes) },
     {
-      ...(compress === undefined ? {} : { compression: compress }),
+      ...(compress === "kept"
+        ? { blobs: compress }
+        : { compression: compress }),
       signal: query.signal,
     },
   );
   if (json) output.out(jsonDocument(saved));
+  else for (const image of saved.images) output.err(originalLine(image));
   return 0;
 };
+
+function originalLine({
+  imageId,
+  tags,
+  manifestDigest,
+  original,
+}: SaveResult["images"][number]): string {
+  if (!original) return "";
+  const name = tags.length === 0 ? shortId(imageId) : tags.join(", ");
+  return `${oneLine(`tpull: ${name}: with its registry's own blobs and manifest, ${manifestDigest}`)}\n`;
+}

@@ -1,11 +1,13 @@
 /**
- * Images of a data root. The root keeps unpacked files, not what a registry
+ * Images of a data root. Those of which all blobs are kept are served as their
+ * registry has them. Of others the root has unpacked files, not what a registry
  * sent, so their layers are put together again from their archive records, as
  * uncompressed tars: these have the diff ID for a digest. The manifests are made
  * here, and are the same each time. Read without locks, and followed as it
  * changes.
  */
 import {
+  familiarRepository,
   isTpullError,
   openStore,
   parseReference,
@@ -28,9 +30,11 @@ import type {
 } from "./content.js";
 import { Refreshed } from "./refreshed.js";
 import type { NamedRepository, OnServeWarning, Source } from "./source.js";
+import { OriginalImages } from "./original-images.js";
 import { RootImages } from "./root-images.js";
 
 interface Seen {
+  readonly images: ReadonlySet<StoredImage>;
   readonly repositories: ReadonlyMap<string, readonly NamedRepository[]>;
 }
 
@@ -51,92 +55,153 @@ export async function openRoot(
   };
   const rebuilder = new LayerRebuilder();
   const made = new RootImages(store, rebuilder, complain);
+  const originals = new OriginalImages(store.layout, complain);
   const seen = await Refreshed.begin<Seen>({
     state: async () => stateOf(store.layout),
     load: async () => {
       const { result, damage } = await surveyed(store, namedImages);
       for (const { message } of damage) complain(message);
-      return { repositories: repositoriesOf(result, made) };
+      const tagged = result.filter(([name]) => !name.includes("@"));
+      const images = new Set(tagged.map(([, image]) => image));
+      const repositories = await repositoriesOf(result, made, originals);
+      return { images, repositories };
     },
     onFailure: (error) => {
       const { message } = error as Error;
       complain(`${message}; what was there before is served on`);
     },
   });
+  await tellRebuilt(root, seen.last.images, originals, onWarning);
   return {
     repositories: async () => (await seen.get()).repositories,
     close: async () => await rebuilder[Symbol.asyncDispose](),
   };
 }
 
-/** Every image that has a tag, under each of them. */
+/** Says whose digests are not those of their registries. */
+async function tellRebuilt(
+  root: string,
+  images: ReadonlySet<StoredImage>,
+  originals: OriginalImages,
+  onWarning: OnServeWarning | undefined,
+): Promise<void> {
+  const rebuilt: StoredImage[] = [];
+  for (const image of images) {
+    if (!(await originals.has(image))) rebuilt.push(image);
+  }
+  if (rebuilt.length === 0 && images.size > 0) return;
+  const [first] = rebuilt;
+  const which =
+    rebuilt.length === images.size
+      ? "images"
+      : `${rebuilt.length} of ${images.size} images (${first?.tags[0] ?? ""}${rebuilt.length > 1 ? " …" : ""})`;
+  onWarning?.({
+    code: "SERVE_REBUILT",
+    message: `${which} from ${root} are served with uncompressed layers and manifests of their own: pull them by tag, their digests are not those of the registry they came from`,
+  });
+}
+
+/** Every image that has a name, under each of them. */
 function namedImages(survey: Survey): [reference: string, StoredImage][] {
   const found: [string, StoredImage][] = [];
   for (const references of survey.references.values()) {
     for (const [reference, id] of references) {
-      const image = reference.includes("@") ? undefined : survey.image(id);
+      const image = survey.image(id);
       if (image !== undefined) found.push([reference, image]);
     }
   }
   return found;
 }
 
-function repositoriesOf(
+async function repositoriesOf(
   images: readonly [string, StoredImage][],
   made: RootImages,
-): Map<string, NamedRepository[]> {
+  originals: OriginalImages,
+): Promise<Map<string, NamedRepository[]>> {
   const repositories = new Map<string, NamedRepository[]>();
-  const tags = new Map<NamedRepository, Map<string, StoredImage>>();
-  for (const [reference, image] of images) {
-    let parsed;
+  const known = new Map<NamedRepository, RootRepository>();
+  for (const [name, image] of images) {
+    let reference;
     try {
-      parsed = parseReference(reference);
+      reference = parseReference(name);
     } catch (error) {
       // A name that docker would not have written.
       if (isTpullError(error)) continue;
       throw error;
     }
-    const { registry, repository: path, tag = "latest" } = parsed;
+    const { registry, repository: path, tag, digest } = reference;
+    // By a digest there is only what has that digest.
+    if (digest !== undefined && !(await originals.has(image))) continue;
     const host = registry.toLowerCase();
     let named = repositories.get(path)?.find((one) => one.host === host);
     if (named === undefined) {
-      const tagged = new Map<string, StoredImage>();
-      named = { host, repository: new RootRepository(tagged, made) };
-      tags.set(named, tagged);
+      const familiar = familiarRepository(reference);
+      const repository = new RootRepository(familiar, made, originals);
+      named = { host, repository };
+      known.set(named, repository);
       const others = repositories.get(path);
       if (others === undefined) repositories.set(path, [named]);
       else others.push(named);
     }
-    tags.get(named)?.set(tag, image);
+    known
+      .get(named)
+      ?.add(image, digest === undefined ? (tag ?? "latest") : undefined);
   }
   return repositories;
 }
 
 class RootRepository implements Repository {
-  readonly #tagged: ReadonlyMap<string, StoredImage>;
+  readonly #name: string;
+  readonly #tagged = new Map<string, StoredImage>();
+  /** With and without a tag. */
+  readonly #all = new Set<StoredImage>();
   readonly #made: RootImages;
+  readonly #originals: OriginalImages;
 
-  constructor(tagged: ReadonlyMap<string, StoredImage>, made: RootImages) {
-    this.#tagged = tagged;
+  /** @param name familiar, as the images' names have it */
+  constructor(name: string, made: RootImages, originals: OriginalImages) {
+    this.#name = name;
     this.#made = made;
+    this.#originals = originals;
+  }
+
+  add(image: StoredImage, tag: string | undefined): void {
+    this.#all.add(image);
+    if (tag !== undefined) this.#tagged.set(tag, image);
   }
 
   async manifest(
     reference: ManifestReference,
   ): Promise<ServedManifest | undefined> {
-    if ("tag" in reference) {
-      const image = this.#tagged.get(reference.tag);
-      return image && (await this.#made.manifest(image));
+    return "tag" in reference
+      ? await this.#byTag(reference.tag)
+      : await this.#byDigest(reference.digest);
+  }
+
+  async #byTag(tag: string): Promise<ServedManifest | undefined> {
+    const image = this.#tagged.get(tag);
+    if (image === undefined) return undefined;
+    const original = await this.#originals.tagged(image, this.#name);
+    return original ?? (await this.#made.manifest(image));
+  }
+
+  async #byDigest(digest: Digest): Promise<ServedManifest | undefined> {
+    for (const image of this.#all) {
+      const name = this.#name;
+      const found = await this.#originals.document(image, name, digest);
+      if (found !== undefined) return found;
     }
     for (const image of this.#images()) {
       const manifest = await this.#made.manifest(image);
-      if (manifest?.digest === reference.digest) return manifest;
+      if (manifest?.digest === digest) return manifest;
     }
     return undefined;
   }
 
   async blob(digest: Digest): Promise<ServedBlob | undefined> {
-    for (const { id, layers } of this.#images()) {
+    const original = await this.#originals.blob(this.#all, digest);
+    if (original !== undefined) return original;
+    for (const { id, layers } of this.#all) {
       if ((id as string) === digest) return await this.#made.config(id);
       const diffId = digest as string as DiffId;
       const layer = layers.find((one) => one.diffId === diffId);

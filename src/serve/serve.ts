@@ -31,7 +31,10 @@ export interface ServedLayout {
   readonly name?: string | undefined;
 }
 
-/** A docker data root: images in it are served by their tags, with manifests of their own. */
+/**
+ * A docker data root. Images of which all blobs are kept are served as their
+ * registry has them, others by their tags, with manifests of their own.
+ */
 export interface ServedRoot {
   readonly root: string;
 }
@@ -203,10 +206,6 @@ async function openSource(
     return await openLayout(resolve(given), { onWarning });
   }
   if ("root" in given) {
-    onWarning?.({
-      code: "SERVE_REBUILT",
-      message: `images from ${given.root} are served with uncompressed layers and manifests of their own: pull them by tag, their digests are not those of the registry they came from`,
-    });
     return await openRoot(given.root, onWarning);
   }
   const { layout, name } = given;

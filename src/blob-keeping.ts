@@ -8,6 +8,7 @@ import pLimit, { type LimitFunction } from "p-limit";
 import {
   type Digest,
   type IncomingBlob,
+  OpenBlob,
   type Store,
   type StoreWriter,
   TpullError,
@@ -26,6 +27,9 @@ export interface BlobKeepingOptions {
   readonly concurrency: number;
 }
 
+/** A blob is kept beside its layer only where the disk has room for it and for what it unpacks to. */
+const ROOM_FACTOR = 5;
+
 /** What became of a blob that was to be kept. */
 export interface KeptOutcome {
   /** Why it is not kept. */
@@ -43,12 +47,36 @@ export interface BringOptions extends CallOptions {
 export class BlobKeeping {
   readonly #options: BlobKeepingOptions;
   readonly #limit: LimitFunction;
+  readonly #relied = new Map<Digest, OpenBlob>();
   /** By digest and size: what is being brought, or could not be kept. */
   readonly #outcomes = new Map<string, Promise<KeptOutcome>>();
 
   constructor(options: BlobKeepingOptions) {
     this.#options = options;
     this.#limit = pLimit(options.concurrency);
+  }
+
+  /**
+   * Relies on blobs that are kept, for an image that nothing is written for:
+   * they stay while the run lasts, and were used now.
+   * @returns false where one has gone just now
+   */
+  rely(digests: Iterable<Digest>): boolean {
+    const { layout } = this.#options.store;
+    for (const digest of digests) {
+      if (this.#relied.has(digest)) continue;
+      const blob = OpenBlob.open(layout, digest);
+      if (blob === undefined) return false;
+      this.#relied.set(digest, blob);
+      if (!blob.rely()) return false;
+    }
+    return true;
+  }
+
+  /** Nothing is relied on any more. */
+  close(): void {
+    for (const blob of this.#relied.values()) blob.close();
+    this.#relied.clear();
   }
 
   /** Whether a blob is kept. */
@@ -65,7 +93,7 @@ export class BlobKeeping {
     const key = keyOf({ digest, size });
     if (this.#outcomes.has(key)) return undefined;
     if (await writer.useKeptBlob(digest, size)) return undefined;
-    const incoming = await writer.keepBlob(digest, size);
+    const incoming = await writer.keepBlob(digest, size, size * ROOM_FACTOR);
     return new BlobCopy(incoming, (failure) => this.#note(key, failure));
   }
 

@@ -119,7 +119,7 @@ export class ImagePull {
     const { keeping, store } = this.#session;
     if (keeping === undefined) return undefined;
     const name = `${familiarRepository(this.#reference)}@${digest}`;
-    return keptWith(store, imageId, name) ?? "incomplete";
+    return keptWith(store, keeping, imageId, name) ?? "incomplete";
   }
 
   #fetched(

@@ -1,7 +1,6 @@
 /** Keeping what an image's registry served of it, so that it can be given back under the registry's digests. */
 import type { Digest, ImageId, Store } from "../store/index.js";
 import { originalImage } from "../store/blobs/original.js";
-import { OpenBlob } from "../store/blobs/open-blob.js";
 import type { BlobKeeping, BringOptions } from "./blob-keeping.js";
 import type { KeptBlobsResult, LayerState } from "./events.js";
 import { inLayer } from "./image-error.js";
@@ -102,13 +101,14 @@ async function bring(
 }
 
 /**
- * What is kept of an image that nothing has to be fetched for, which counts as
- * used now.
+ * What is kept of an image that nothing has to be fetched for. It stays while
+ * the run lasts, and counts as used now.
  * @param name with the digest that its reference resolves to
  * @returns undefined unless all is there to give it back under that digest
  */
 export function keptWith(
   { layout }: Store,
+  keeping: BlobKeeping,
   imageId: ImageId,
   name: string,
 ): KeptBlobsResult | undefined {
@@ -119,13 +119,8 @@ export function keptWith(
   if (!isNamed) return undefined;
   const sizes = new Map(layers.map(({ digest, size }) => [digest, size]));
   const documents = [...indexes.values()].flat();
-  for (const digest of [
-    ...sizes.keys(),
-    ...documents.map((index) => index.digest),
-  ]) {
-    using blob = OpenBlob.open(layout, digest);
-    blob?.touch();
-  }
+  const all = [...sizes.keys(), ...documents.map(({ digest }) => digest)];
+  if (!keeping.rely(all)) return undefined;
   const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   return { blobs: sizes.size, bytes, fetched: 0, missing: [] };
 }

@@ -188,6 +188,7 @@ export class PullSession extends RunSession {
   async #close(): Promise<void> {
     await this.#stager[Symbol.asyncDispose]();
     await super.close();
+    this.keeping?.close();
     const writer = await this.#writer?.catch(() => undefined);
     try {
       writer?.keepUnusedLayers(this.leftovers.layers);

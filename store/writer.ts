@@ -275,8 +275,12 @@ class Writer implements StoreWriter {
     );
   }
 
-  async keepBlob(digest: Digest, size: number): Promise<IncomingBlob> {
-    return await this.#blobs.begin(digest, size);
+  async keepBlob(
+    digest: Digest,
+    size: number,
+    room?: number,
+  ): Promise<IncomingBlob> {
+    return await this.#blobs.begin(digest, size, room);
   }
 
   async forgetKeptBlob(digest: Digest, size: number): Promise<void> {

@@ -70,8 +70,12 @@ export interface StoreWriter extends AsyncDisposable {
   useKeptBlob(digest: Digest, size: number): Promise<boolean>;
   /** Opens such a blob to be read. Its bytes are to be verified by whoever reads them. */
   openKeptBlob(digest: Digest, size: number): Promise<OpenBlob | undefined>;
-  /** Begins to keep a blob as it comes from a registry. Never fails: what cannot be kept is not, and says so in the end. */
-  keepBlob(digest: Digest, size: number): Promise<IncomingBlob>;
+  /**
+   * Begins to keep a blob as it comes from a registry. Never fails: what cannot
+   * be kept is not, and says so in the end.
+   * @param room bytes that must be free; as many as the blob has by default
+   */
+  keepBlob(digest: Digest, size: number, room?: number): Promise<IncomingBlob>;
   /** Removes a kept blob whose bytes are not those of its digest. */
   forgetKeptBlob(digest: Digest, size: number): Promise<void>;
   /** Removes what is here of blobs that are not wanted any more, unless somebody is fetching them. */

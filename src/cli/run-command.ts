@@ -188,7 +188,7 @@ function pullOptions(
     ...given("platform", oneOrList(flags.platform)),
     ...given("allTags", flags["all-tags"]),
     ...given("concurrency", flags.concurrency),
-    keepBlobs: keepBlobs(flags, context.env),
+    ...given("keepBlobs", keepBlobs(flags, context.env) || undefined),
     signal: stop.signal,
     onEvent,
   };

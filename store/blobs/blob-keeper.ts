@@ -85,8 +85,16 @@ export class BlobKeeper {
     this.#heldBytes += size;
   }
 
-  /** Begins to keep a blob. */
-  async begin(digest: Digest, size: number): Promise<IncomingBlob> {
+  /**
+   * Begins to keep a blob.
+   * @param room bytes that must be free: those of the blob, and of what else is
+   *   to be written along with it
+   */
+  async begin(
+    digest: Digest,
+    size: number,
+    room: number = size,
+  ): Promise<IncomingBlob> {
     const incoming = new Incoming(
       { digest, size },
       {
@@ -95,19 +103,14 @@ export class BlobKeeper {
       },
     );
     const pending = [...this.#incoming].reduce((sum, one) => sum + one.size, 0);
-    this.#incoming.add(incoming);
+    const isTooMuch = this.#heldBytes + pending + size > this.#maxBytes;
+    if (!isTooMuch) this.#incoming.add(incoming);
     await incoming.begin(async () => {
-      if (this.#heldBytes + pending + size > this.#maxBytes) {
-        throw this.#tooMuch();
-      }
+      if (isTooMuch) throw this.#tooMuch();
       await this.#session.blobPlace();
       const { layout } = this.#session;
       const { bavail, bsize } = statfsSync(layout.blobs);
-      if (bavail * bsize < size) {
-        throw Object.assign(new Error("there is not enough space"), {
-          code: "ENOSPC",
-        });
-      }
+      if (bavail * bsize < room) throw noRoom(room, bavail * bsize);
       return IncomingFile.begin(layout, { digest, size });
     });
     return incoming;
@@ -162,6 +165,14 @@ export class BlobKeeper {
     this.#held.clear();
     return this.#changed;
   }
+}
+
+function noRoom(needed: number, free: number): TpullError {
+  return new TpullError(
+    "NOT_ENOUGH_SPACE",
+    `${needed} bytes would have to be free for it and its layer, and ${free} are`,
+    { details: { needed, free } },
+  );
 }
 
 interface Keeping {

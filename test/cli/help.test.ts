@@ -83,6 +83,13 @@ Options of tpull pull:
   -a, --all-tags           every tag of the repository
       --concurrency N      layers in flight at once, 1 to 64 (default: one more
                            than cores, 3 to 8)
+      --keep-blobs         keep the layers' blobs as the registry has them, too,
+                           so that 'tpull save' and 'tpull serve' give its own
+                           digests (default: $TPULL_KEEP_BLOBS, else no)
+      --keep-blobs-limit SIZE
+                           with --keep-blobs: keep at most so much in the data
+                           root, and remove what was used longest ago (default:
+                           10GB)
   -q, --quiet              print only the canonical name of each image (and
                            errors)
       --progress MODE      auto, tty (bars), plain (docker's transcript), json
@@ -114,12 +121,14 @@ Examples:
   tpull --root /srv/data nginx redis:7    # two into one data root
   tpull -q --platform linux/arm64 alpine  # prints only the name
   tpull --platform all alpine             # every platform it has
+  tpull --keep-blobs nginx                # to be saved or served as it was
   tpull --progress json alpine >events    # for programs
 
 Environment:
-  TPULL_ROOT     data root when --root is not given
-  DOCKER_CONFIG  docker's configuration when --config is not given
-  TPULL_DEBUG    1 prints the stack of what is a defect in tpull
+  TPULL_ROOT        data root when --root is not given
+  DOCKER_CONFIG     docker's configuration when --config is not given
+  TPULL_KEEP_BLOBS  1 is --keep-blobs, a size like 20GB also the limit for it
+  TPULL_DEBUG       1 prints the stack of what is a defect in tpull
 
 Exit status:
   0         every image is in the data root

@@ -201,7 +201,9 @@ describe.skipIf(!asRoot)("a data root", () => {
       await writeFile(path, noise(262_144, 33));
     }
     const said: string[] = [];
-    const other = await openRoot(damaged, ({ message }) => said.push(message));
+    const other = await openRoot(damaged, ({ code, message }) => {
+      if (code !== "SERVE_REBUILT") said.push(message);
+    });
     const server = await serve(mergedContent([other]));
     const target = `/v2/damaged/blobs/${digestOf(big)}`;
     await expect(server.send("GET", target)).rejects.toThrow();
@@ -219,7 +221,9 @@ describe.skipIf(!asRoot)("a data root", () => {
       await rm(join(layerdb, name, "tar-split.json.gz"));
     }
     const said: string[] = [];
-    const other = await openRoot(damaged, ({ message }) => said.push(message));
+    const other = await openRoot(damaged, ({ code, message }) => {
+      if (code !== "SERVE_REBUILT") said.push(message);
+    });
     const served = await mergedContent([other]).repository("gone");
     expect(await served?.manifest({ tag: "1" })).toBe(undefined);
     expect(said).toEqual([expect.stringContaining("cannot be served")]);

@@ -86,6 +86,7 @@ Build Cache         0         0         0B        0B
 Partial Blobs       1         0         1.5kB     1.5kB (100%)
 Unfinished Layers   0         0         0B        0B
 Leftovers           1         0         2.048kB   2.048kB (100%)
+Kept Blobs          0         0         0B        0B
 Kept Manifests      0         0         0B        0B
 `,
     });

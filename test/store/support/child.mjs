@@ -58,10 +58,22 @@ async function stage(writer, { chainId, diffId, parent, content }) {
 }
 
 async function pull(store) {
-  const writer = await store.beginWrite({ leftovers: job.leftovers });
+  const writer = await store.beginWrite({
+    leftovers: job.leftovers,
+    keptBlobs: job.keptBlobs,
+  });
   if (job.keep) writer.keepUnusedLayers();
   try {
     await hold("begun");
+    for (const content of job.blobs ?? []) {
+      const bytes = Buffer.from(content);
+      const blob = await writer.keepBlob(api.digestOf(bytes), bytes.length);
+      await blob.write(bytes.subarray(0, 10));
+      await hold("keeping");
+      await blob.write(bytes.subarray(10));
+      const failure = await blob.keep();
+      say({ event: "kept", code: failure?.code });
+    }
     const staged = [];
     for (const layer of job.layers)
       staged.push(...(await stage(writer, layer)));

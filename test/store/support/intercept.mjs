@@ -3,6 +3,7 @@
 import fs from "node:fs";
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { join, resolve } from "node:path";
+import { promisify } from "node:util";
 
 const AT_FDCWD = -100;
 
@@ -62,6 +63,25 @@ function interceptNode(made, after) {
     const data = bytes.subarray(start, start + written).toString("base64");
     after({ op: "write", path: resolve(file), data });
     return written;
+  };
+  // A file that is written piece by piece, and flushed when it is whole.
+  fs.write[promisify.custom] = async (fd, bytes, start, length, at) => {
+    const bytesWritten = original.writeSync(fd, bytes, start, length, at);
+    const file = files.get(fd);
+    if (file !== undefined) {
+      const data = bytes.subarray(start, start + bytesWritten);
+      after({
+        op: "write",
+        path: resolve(file),
+        data: data.toString("base64"),
+      });
+    }
+    return { bytesWritten, buffer: bytes };
+  };
+  fs.fsync[promisify.custom] = async (fd) => {
+    const file = files.get(fd);
+    if (file !== undefined) after({ op: "flush", path: resolve(file) });
+    original.fsyncSync(fd);
   };
   fs.promises.open = (
     (openPromise) =>

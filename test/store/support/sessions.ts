@@ -38,7 +38,7 @@ export interface JobOptions {
   };
   /** Pulls, and makes the call after each pull, so many times. */
   readonly rounds?: number;
-  readonly hold?: "begun" | "staged" | "committed";
+  readonly hold?: "begun" | "keeping" | "staged" | "committed";
   /** Ends the session normally at this point, without an image. */
   readonly fail?: "staged" | "committed";
   /** SIGKILL before the n-th call that changes what is where in the filesystem, counted from 1. */
@@ -49,6 +49,10 @@ export interface JobOptions {
   readonly record?: boolean;
   /** What the session sweeps; see `WriteOptions`. */
   readonly leftovers?: WriteOptions["leftovers"];
+  /** Contents of blobs that the session keeps, before it commits anything. */
+  readonly blobs?: readonly string[];
+  /** How much it may keep; see `WriteOptions`. */
+  readonly keptBlobs?: WriteOptions["keptBlobs"];
   /** Keeps what is done when it fails. */
   readonly keep?: boolean;
   readonly umask?: number;

@@ -4,7 +4,7 @@ import { join, relative, sep } from "node:path";
 import { setMode } from "../atomic.js";
 import type { Layout } from "../layout.js";
 import type { Session } from "../session.js";
-import { directories } from "../skeleton.js";
+import { blobDirectories, directories } from "../skeleton.js";
 import type { Finding } from "../verify/finding.js";
 import type { Steps } from "./steps.js";
 
@@ -33,7 +33,10 @@ const MODES: readonly [pattern: string, mode: number][] = [
 /** The mode that something in a root must have; undefined for what is none of the store's. */
 export function modeOf(layout: Layout, path: string): number | undefined {
   if (path === layout.root) return 0o710;
-  for (const [directory, mode] of directories(layout)) {
+  for (const [directory, mode] of [
+    ...directories(layout),
+    ...blobDirectories(layout),
+  ]) {
     if (directory === path) return mode;
   }
   const parts = relative(layout.root, path).split(sep);

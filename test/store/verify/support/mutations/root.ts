@@ -1,7 +1,15 @@
 /** What lies about in a root, and what is missing of its frame. */
 import { chmodSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import type { Scene } from "../scene.js";
 import { mutation, ONES, ZEROS, type Mutation } from "./mutation.js";
+
+/** The place of a kept blob, which is made. */
+function keptBlob({ root }: Scene, name: string): string {
+  const folder = join(root, "tpull/blobs/sha256");
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return join(folder, name);
+}
 
 export const ROOT: readonly Mutation[] = [
   mutation("a download", "DOWNLOAD_LEFTOVER", (s) =>
@@ -25,6 +33,24 @@ export const ROOT: readonly Mutation[] = [
   ),
   mutation("a manifest of another image", "HINT_DAMAGED", (s) =>
     s.write(join(s.root, "tpull/manifests", ONES), "{}"),
+  ),
+  mutation("a kept blob with other bytes", "BLOB_DAMAGED", (s) =>
+    s.write(keptBlob(s, ONES), "x"),
+  ),
+  mutation("a kept blob that is a link", "BLOB_DAMAGED", (s) =>
+    symlinkSync(s.config, keptBlob(s, ONES)),
+  ),
+  mutation("a kept blob that is a directory", "BLOB_DAMAGED", (s) =>
+    mkdirSync(join(keptBlob(s, ONES), "x"), { recursive: true }),
+  ),
+  mutation("a file of no digest among the kept blobs", "FOREIGN_FILE", (s) =>
+    s.write(keptBlob(s, "note"), ""),
+  ),
+  mutation("a blob that was not kept to its end", "TEMPORARY_LEFTOVER", (s) =>
+    s.write(keptBlob(s, `../.tmp-${ONES}-1`), "x"),
+  ),
+  mutation("kept blobs that others may read", "STORE_MODE", (s) =>
+    chmodSync(dirname(keptBlob(s, ONES)), 0o755),
   ),
   mutation("something in tpull's own directory", "FOREIGN_FILE", (s) =>
     s.write(join(s.root, "tpull/note"), ""),

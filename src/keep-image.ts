@@ -76,6 +76,7 @@ async function bring(
 ): ReturnType<BlobKeeping["bring"]> {
   const { state, progress, before } = listenerAt(index, descriptor);
   let begun = false;
+  let reported = 0;
   let reportedAt = 0;
   try {
     return await keeping.bring(
@@ -87,8 +88,10 @@ async function bring(
           begun = true;
           const now = performance.now();
           const isDue = now - reportedAt >= PROGRESS_INTERVAL_MS;
+          if (bytes <= reported) return;
           if (!isDue && bytes !== descriptor.size) return;
           reportedAt = now;
+          reported = bytes;
           progress(bytes);
         },
       },

@@ -237,6 +237,11 @@ describe("commands that look after a data root", () => {
     [["history", "--human=false", "x"], { human: false }],
     [["history", "--human", "x"], { human: true }],
     [["history", "--human=false", "-H", "x"], { human: true }],
+    [["pull", "--keep-blobs=false", "x"], { "keep-blobs": false }],
+    [
+      ["pull", "--keep-blobs=false", "--keep-blobs", "x"],
+      { "keep-blobs": true },
+    ],
     [["pull", "--quiet=false", "--progress=json", "x"], { progress: "json" }],
   ])("%j: a switch may be told true or false", (argv, flags) => {
     expect(parseCommandLine(argv)).toHaveProperty("flags", flags);

@@ -156,6 +156,13 @@ describe("pull", () => {
       ],
       { pullAll: record },
     );
+    await run(["a", "--root=/r", "--keep-blobs", "--keep-blobs-limit=1k"], {
+      pullAll: record,
+    });
+    expect(seen.pop()).toEqual([
+      ["a"],
+      { root: "/r", keepBlobs: { maxBytes: 1000 } },
+    ]);
     expect(seen).toEqual([
       [["a", "b"], { root: "/home/u/.local/share/tpull" }],
       [["a"], { root: "/r", platform: "linux/arm64", concurrency: 3 }],

@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from "vitest";
 import { createPlainRenderer } from "#src/cli/render-plain.js";
 import type { PullEvent } from "#src/events.js";
-import { digest, image, short, summary } from "./samples.js";
+import { digest, image, result, short, summary } from "./samples.js";
 
 type Detail = Parameters<typeof createPlainRenderer>[1];
 
@@ -53,6 +53,34 @@ ${short("n1")}: Already exists
 ${short("n3")}: Pull complete
 ${short("n2")}: Pull complete
 ${END}`,
+    );
+  });
+
+  it.each([
+    [{ blobs: 3, bytes: 6e6, fetched: 0, missing: [] }, "3, 6MB"],
+    [
+      { blobs: 3, bytes: 6e6, fetched: 2, missing: [] },
+      "3, 6MB (2 fetched for it)",
+    ],
+    [
+      {
+        blobs: 3,
+        bytes: 10,
+        fetched: 0,
+        missing: [{ digest: digest("n1"), code: "X" }],
+      },
+      "2 of 3, 10B",
+    ],
+  ])("of an image whose blobs are kept says how many", (keptBlobs, words) => {
+    const { feed, seen } = setUp(["nginx"]);
+    feed(nginx.resolve(), nginx.pulling());
+    feed({
+      type: "result",
+      image: "nginx",
+      result: { ...result("nginx"), keptBlobs },
+    });
+    expect(seen.out).toBe(
+      `latest: Pulling from library/nginx\nKept blobs: ${words}\n${END}`,
     );
   });
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { describe, expect, it, test } from "vitest";
 import {
   choosePresentation,
+  keepBlobs,
   resolveRoot,
   wantsStack,
 } from "#src/cli/settings.js";
@@ -72,4 +73,34 @@ test("stacks are wanted when TPULL_DEBUG says so", () => {
   expect(wantsStack({ TPULL_DEBUG: "1" })).toBe(true);
   expect(wantsStack({ TPULL_DEBUG: "0" })).toBe(false);
   expect(wantsStack({})).toBe(false);
+});
+
+describe("blobs are kept", () => {
+  const set = (value: string) => ({ TPULL_KEEP_BLOBS: value });
+  test.each([
+    [{}, {}, false],
+    [{}, set(""), false],
+    [{}, set("0"), false],
+    [{}, set("false"), false],
+    [{}, set("1"), {}],
+    [{}, set("true"), {}],
+    [{}, set("20GB"), { maxBytes: 20e9 }],
+    [{ "keep-blobs": true }, {}, {}],
+    [{ "keep-blobs": true }, set("20GB"), {}],
+    [{ "keep-blobs": false }, set("20GB"), false],
+    [{ "keep-blobs": true, "keep-blobs-limit": 5 }, {}, { maxBytes: 5 }],
+    [{ "keep-blobs-limit": 5 }, set("20GB"), { maxBytes: 5 }],
+    [{ "keep-blobs-limit": 0 }, set("1"), { maxBytes: 0 }],
+  ])("%j %j: %j", (flags, env, expected) => {
+    expect(keepBlobs(flags, env)).toEqual(expected);
+  });
+
+  test.each([
+    [{}, set("much"), /^\$TPULL_KEEP_BLOBS is .*, not "much"$/],
+    [{}, set("-1"), /TPULL_KEEP_BLOBS/],
+    [{ "keep-blobs-limit": 5 }, {}, /goes with --keep-blobs$/],
+    [{ "keep-blobs": false, "keep-blobs-limit": 5 }, {}, /goes with/],
+  ])("%j %j is refused", (flags, env, message) => {
+    expect(() => keepBlobs(flags, env)).toThrow(message);
+  });
 });

@@ -28,6 +28,7 @@ import {
 } from "../helpers/image-builder.js";
 import type { FaultRegistry } from "../helpers/fault-registry.js";
 import { listing, newRoot } from "../store/support/roots.js";
+import { expectEvents } from "./support/event-schema.js";
 import { bigLayer, smallImage, smallLayer } from "./support/layers.js";
 import {
   fetches,
@@ -139,6 +140,7 @@ it("fetches the blobs of layers that are stored, and only those", async () => {
     { state: "exists" },
     { state: "exists" },
   ]);
+  expectEvents(events);
   // From now on there is nothing to do: one HEAD.
   registry.requests.length = 0;
   const again = await pull(reference, { root, keepBlobs: true });

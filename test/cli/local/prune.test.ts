@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { CliInput } from "#src/cli/prompt.js";
-import { openStore } from "#store/index.js";
+import { digestOf, openStore } from "#store/index.js";
 import {
   fakeImage,
   leaveLayers,
   storeImage,
 } from "../../store/support/images.js";
+import { keepBytes } from "../../store/support/kept.js";
 import { listing, newRoot, writing } from "../../store/support/roots.js";
 import { begin, run } from "./changing.js";
 
@@ -117,6 +118,32 @@ describe("tpull prune --dry-run", () => {
   });
 });
 
+describe("tpull prune --blobs", () => {
+  it("removes kept blobs and nothing else, and says which", async () => {
+    await writing(root, async (writer) => {
+      for (const bytes of [Buffer.from("one"), Buffer.from("three")]) {
+        await keepBytes(writer, bytes);
+      }
+    });
+    const [one, three] = [digestOf("one"), digestOf("three")];
+    const dry = await run(root, "prune", "--blobs", "--dry-run");
+    expect(dry).toMatchObject({ status: 0, err: "" });
+    expect(dry.out.split("\n").toSorted().join("\n").trim()).toBe(
+      [
+        "Leftovers to delete:",
+        "Total reclaimable space: 8B",
+        `kept-blob: ${one} (3B)`,
+        `kept-blob: ${three} (5B)`,
+      ].join("\n"),
+    );
+    const young = ["prune", "--blobs", "-f", "--filter", "until=1h"];
+    expect((await run(root, ...young)).out).toBe("Total reclaimed space: 0B\n");
+    const { out } = await run(root, "prune", "--blobs", "-qf");
+    expect(out.trim().split("\n").toSorted()).toEqual([one, three].toSorted());
+    expect((await run(root, "images", "-q")).out.split("\n")).toHaveLength(3);
+  });
+});
+
 describe("tpull prune --partial", () => {
   const waiting = fakeImage("waiting", "one", "three");
   const layer = waiting.layers[1]!.chainId;
@@ -160,6 +187,7 @@ describe("the question", () => {
       "all images without at least one container associated to them",
     ],
     [["prune", "--partial"], "everything that interrupted pulls left"],
+    [["prune", "--blobs"], "all kept blobs"],
   ])("of %j says what goes", async (words, what) => {
     const { err, out } = await asked(words, "y\r");
     expect(err).toContain(`WARNING! This will remove ${what}.\n`);
@@ -204,6 +232,8 @@ describe("a wrong command line", () => {
     ["--filter", "until=2026-02-30"],
     ["--filter", "until=1h", "--filter", "until=2h"],
     ["--keep-storage", "much"],
+    ["--partial", "--blobs"],
+    ["--blobs", "-a"],
     ["--partial", "-a"],
     ["--partial", "--keep-storage", "1GB"],
     ["--partial", "--filter", "label=x"],

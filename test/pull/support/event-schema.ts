@@ -51,7 +51,14 @@ const RESULT: Fields = {
   bytesBySource: (value) =>
     Object.values(value as object).every((bytes) => Number.isInteger(bytes)),
   passedOver: listOf({ host: text, code: text, reason: text }),
+  keptBlobs: object({
+    blobs: count,
+    bytes: count,
+    fetched: count,
+    missing: listOf({ digest, code: text }),
+  }),
 };
+const OF_SOME = ["manifestDigest", "target", "keptBlobs"];
 
 const ERROR: Fields = {
   code: (value) => /^[A-Z][A-Z0-9_]+$/.test(String(value)),
@@ -60,8 +67,7 @@ const ERROR: Fields = {
   details: (value) => typeof value === "object" && value !== null,
 };
 const error = object(ERROR, ["hint", "details"]);
-const result = (value: unknown): boolean =>
-  object(RESULT, ["manifestDigest", "target"])(value);
+const result = (value: unknown): boolean => object(RESULT, OF_SOME)(value);
 
 const STATES: readonly LayerState[] = [
   "waiting",
@@ -129,7 +135,7 @@ const EVENTS: Record<PullEvent["type"], Fields> = {
     failed: count,
     bytesFetched: count,
     durationMs: count,
-    results: listOf(RESULT, ["manifestDigest", "target"]),
+    results: listOf(RESULT, OF_SOME),
     failures: listOf({ reference: text, target: text, error }, ["target"]),
     images: listOf(PREFETCHED, [
       "target",

@@ -1,4 +1,5 @@
 /** As which blobs, and where, a layer can be fetched. */
+import { keptBlob } from "../blobs/kept-blobs.js";
 import { type DiffId, type Digest, type ImageId, isDigest } from "../digest.js";
 import { parseV2Metadata, readDiffId } from "../distribution.js";
 import { readImageConfig } from "../images.js";
@@ -82,6 +83,18 @@ export class BlobPlaces {
       ...place,
       size: sizes.get(place.digest),
     }));
+  }
+
+  /** The blobs of a layer that pulls have kept here, as its images' manifests and the notes have them. */
+  kept(layer: KnownLayer): Digest[] {
+    const hinted = this.#known.imagesOf(layer.chainId).flatMap((imageId) => {
+      const hint = readManifestHint(this.#layout, imageId);
+      return hint?.layers[this.#depthOf(layer)]?.digest ?? [];
+    });
+    const noted = this.noted(layer).map(({ digest }) => digest);
+    return [...new Set([...hinted, ...noted])].filter(
+      (digest) => keptBlob(this.#layout, digest) !== undefined,
+    );
   }
 
   /** What the manifests say to which the images' names lead. Asks the supplier, once for each image. */

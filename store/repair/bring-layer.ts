@@ -1,7 +1,7 @@
 /**
  * A layer's content, brought once more and verified before anything of the old
  * is touched: put together from the layer's own files where those suffice, from
- * another layer with the same tar, or fetched.
+ * another layer with the same tar, unpacked from a kept blob, or fetched.
  */
 import type { ChainId } from "../digest.js";
 import { isTpullError, throwIfAborted } from "../errors.js";
@@ -14,24 +14,11 @@ import type { Staged, Stager } from "../stage.js";
 import { type StagedClaim, tryClaim } from "../staging.js";
 import type { BlobPlaces } from "./blob-places.js";
 import { cannotFetch } from "./cannot-fetch.js";
+import { OUR_OWN, WRONG_BYTES } from "./failures.js";
+import { unpacked } from "./kept-content.js";
 import type { KnownLayer } from "./known-layers.js";
 import type { LayerPlace } from "./overlay-map.js";
 import type { BlobPlace, RepairOptions } from "./repair-types.js";
-
-/** Failures that another source would not change. */
-const OUR_OWN = new Set([
-  "ABORTED",
-  "DISK_FULL",
-  "ROOT_NOT_WRITABLE",
-  "STORE_IO_FAILED",
-  "WORKER_FAILED",
-]);
-/** Failures after which the same place may have better bytes. */
-const WRONG_BYTES = new Set([
-  "DIGEST_MISMATCH",
-  "SIZE_MISMATCH",
-  "DIFF_ID_MISMATCH",
-]);
 
 export interface Bringing extends Pick<
   RepairOptions,
@@ -69,6 +56,7 @@ export async function bringLayer(
     return (
       (await takeStaged(claim)) ??
       (await copied(bringing, claim, layer, place)) ??
+      (await unpacked(bringing, claim, layer)) ??
       (await fetched(bringing, claim, layer))
     );
   } catch (error) {

@@ -15,6 +15,7 @@ import {
   ownSource,
 } from "./bring-layer.js";
 import { cannotFetch } from "./cannot-fetch.js";
+import { keptName } from "./kept-content.js";
 import type { KnownLayer, KnownLayers } from "./known-layers.js";
 import type { OverlayMap } from "./overlay-map.js";
 import { OF_CONTENT, OF_RECORD } from "./kinds.js";
@@ -194,6 +195,8 @@ export async function foretellContent(
       if (twin !== undefined) {
         return await restored(`from the layer ${shortId(twin)}`);
       }
+      const [kept] = blobs.kept(layer);
+      if (kept !== undefined) return await restored(`from ${keptName(kept)}`);
       const [noted] = blobs.noted(layer);
       if (options.supplier === undefined || noted === undefined) {
         throw cannotFetch(blobs.noted(layer));

@@ -91,7 +91,7 @@ export interface RemovalQuestion {
 export interface RepairStep {
   /**
    * `rebuilt`: derived from what else is there. `restored`: put together from
-   * the layer's own files, or another layer's. `fetched`: brought by the
+   * the layer's own files, another layer's, or a blob that was kept. `fetched`: brought by the
    * supplier. `removed`. `kept`: moved out of the way, not deleted.
    */
   readonly action: "rebuilt" | "restored" | "fetched" | "removed" | "kept";

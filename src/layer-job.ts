@@ -113,6 +113,8 @@ export class LayerJob {
   #again = true;
   /** The bytes of the attempt under way are those of a kept blob. */
   #fromKept = false;
+  /** Whether a kept blob is still believed to be the right one. */
+  #trustsKept = true;
 
   constructor(
     request: LayerRequest,
@@ -381,6 +383,7 @@ export class LayerJob {
     if (OUR_OWN.has(code) || this.#audience.signal.aborted) return false;
     if (twin !== undefined) return true;
     if (this.#fromKept) {
+      this.#trustsKept = false;
       await this.#context.keeping?.forget(this.#source.descriptor);
       return true;
     }
@@ -419,8 +422,11 @@ export class LayerJob {
   async #fetch(claim: LayerClaim): Promise<Staged> {
     const { descriptor, diffId, parent } = this.#source;
     const { keeping } = this.#context;
-    const stored = await keeping?.kept(descriptor);
+    const stored = this.#trustsKept
+      ? await keeping?.kept(descriptor)
+      : undefined;
     this.#fromKept = stored !== undefined;
+    if (this.#fromKept) this.#bytes = descriptor.size;
     const kept = stored === undefined ? await this.#open() : undefined;
     const copy =
       kept === undefined ? undefined : await keeping?.copy(descriptor);

@@ -53,12 +53,22 @@ export function readManifestHint(
   layout: Layout,
   imageId: ImageId,
 ): ManifestHint | undefined {
+  return wholeManifest(layout, imageId)?.hint;
+}
+
+/** The same with the manifest itself. */
+export function wholeManifest(
+  layout: Layout,
+  imageId: ImageId,
+): { hint: ManifestHint; bytes: Buffer; config: Buffer } | undefined {
   const bytes = readManifest(layout, imageId);
   if (bytes === undefined) return undefined;
   const config = readImageConfig(layout, imageId);
   if (config === undefined) return undefined;
   try {
-    return manifestHint(bytes, imageId, layersOfConfig(config).length);
+    const layers = layersOfConfig(config).length;
+    const hint = manifestHint(bytes, imageId, layers);
+    return hint && { hint, bytes, config };
   } catch {
     return undefined; // a config that names no layers
   }
@@ -73,11 +83,7 @@ export function keptManifest(
   return bytes && manifestHint(bytes, imageId, undefined);
 }
 
-/** The bytes of the manifest that is kept of an image, whether it belongs to it or not. */
-export function readManifest(
-  layout: Layout,
-  imageId: ImageId,
-): Buffer | undefined {
+function readManifest(layout: Layout, imageId: ImageId): Buffer | undefined {
   const path = layout.manifest(imageId);
   const size = sizeOf(path);
   return size === undefined || size > MAX_BYTES ? undefined : readBytes(path);

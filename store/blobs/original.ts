@@ -1,12 +1,7 @@
 /** An image as its registry has it: manifest and blobs with the registry's own digests, where all of them are here. */
 import type { Digest, ImageId } from "../digest.js";
-import { readImageConfig } from "../images.js";
 import type { Layout } from "../layout.js";
-import {
-  type LayerHint,
-  readManifest,
-  readManifestHint,
-} from "../manifests.js";
+import { type LayerHint, wholeManifest } from "../manifests.js";
 import { type KeptDocument, type KeptIndex, wayTo } from "./documents.js";
 import { isKept } from "./kept-blobs.js";
 
@@ -31,11 +26,10 @@ export function originalImage(
   imageId: ImageId,
   names: readonly string[],
 ): OriginalImage | undefined {
-  const hint = readManifestHint(layout, imageId);
-  const bytes = readManifest(layout, imageId);
-  const config = readImageConfig(layout, imageId);
-  if (hint === undefined || bytes === undefined) return undefined;
-  if (config?.length !== hint.configSize) return undefined;
+  const whole = wholeManifest(layout, imageId);
+  if (whole === undefined) return undefined;
+  const { hint, bytes, config } = whole;
+  if (config.length !== hint.configSize) return undefined;
   const isWhole = hint.layers.every(({ digest, size }) =>
     isKept(layout, digest, size),
   );

@@ -106,7 +106,7 @@ export class ImagePull {
     };
   }
 
-  /** Bytes of manifests and the config that came from the network. */
+  /** Bytes of manifests, the config, and blobs that were fetched only to be kept, from the network. */
   get documentBytes(): number {
     return this.#received.total;
   }

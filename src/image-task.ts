@@ -31,7 +31,7 @@ export class ImageTask implements Disposable {
     return this.#reference;
   }
 
-  /** Bytes of manifests and the config that came from the network. */
+  /** Bytes of manifests, the config, and blobs that were fetched only to be kept, from the network. */
   get documentBytes(): number {
     return this.#image?.documentBytes ?? 0;
   }

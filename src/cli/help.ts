@@ -92,7 +92,7 @@ function commandText(command: CommandName, isDefault: boolean): string[] {
 }
 
 function environmentOf(command: CommandName): readonly HelpRow[] {
-  if (command === "pull") return ENVIRONMENT;
+  if (command === "pull" || command === "prefetch") return ENVIRONMENT;
   return command === "login" || command === "logout" ? LOGIN_ENVIRONMENT : [];
 }
 

@@ -530,14 +530,14 @@ export const OPTIONS: {
     help: "keep the layers' blobs as the registry has them, too, so that 'tpull save' and 'tpull serve' give its own digests",
     fromEnvironment: true,
     default: "$TPULL_KEEP_BLOBS, else no",
-    commands: ["pull"],
+    commands: ["pull", "prefetch"],
   },
   "keep-blobs-limit": {
     metavar: "SIZE",
     help: "with --keep-blobs: keep at most so much in the data root, and remove what was used longest ago",
     default: "10GB",
     read: readSize,
-    commands: ["pull"],
+    commands: ["pull", "prefetch"],
   },
   quiet: {
     short: "q",

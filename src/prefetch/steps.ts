@@ -67,10 +67,13 @@ export async function bring(
     const layers = await image.bringLayers(resolved, config);
     // The result takes account of them.
     const fetched = sum(layers.map(({ received }) => received.total));
+    const before = task.documentBytes;
+    await image.keepBlobs(resolved);
+    const alone = task.documentBytes - before;
     const status = await image.publish(resolved, layers, bytes);
     const result = image.result(resolved, config, layers, status);
     const size = sum(resolved.manifest.layers.map((layer) => layer.size));
-    const bytesReused = Math.max(0, size - fetched);
+    const bytesReused = Math.max(0, size - fetched - alone);
     const wasMissing = needed.length > 0 || status === "downloaded";
     image.done(result);
     return { kind: "done", result, wasMissing, bytesReused };

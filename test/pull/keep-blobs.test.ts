@@ -30,6 +30,7 @@ import type { FaultRegistry } from "../helpers/fault-registry.js";
 import { listing, newRoot } from "../store/support/roots.js";
 import { expectEvents } from "./support/event-schema.js";
 import { bigLayer, smallImage, smallLayer } from "./support/layers.js";
+import { prefetching } from "./support/prefetching.js";
 import {
   fetches,
   IMPATIENT,
@@ -337,6 +338,32 @@ it("fetches a blob again from where the connection broke", async () => {
   expect(result.keptBlobs).toMatchObject({ fetched: 1, missing: [] });
   expect(fetches(registry, layer!.digest)).toBe(3);
   await expectTrue(root);
+});
+
+it("a prefetch keeps them, too, of new images and of stored ones", async () => {
+  const registry = await serve();
+  const root = await newRoot();
+  const stored = smallImage(["a", "b"]);
+  const fresh = smallImage(["a", "c"]);
+  const names = [
+    publish(registry, "stored:1", stored),
+    publish(registry, "fresh:1", fresh),
+  ];
+  await pull(names[0]!, { root });
+  const { result, events } = await prefetching(names, {
+    root,
+    keepBlobs: true,
+  });
+  expect(result.failures).toEqual([]);
+  expectEvents(events);
+  expect(await kept(root)).toEqual(hexOf(...stored.layers, ...fresh.layers));
+  const again = await prefetching(names, { root, keepBlobs: true });
+  expect(again.result.images.map(({ status }) => status)).toEqual([
+    "up-to-date",
+    "up-to-date",
+  ]);
+  await expectTrue(root);
+  await expectSound(root);
 });
 
 it("is refused with a limit that is none", async () => {

@@ -48,6 +48,7 @@ export { EVENT_SCHEMA } from "./events.js";
 export type {
   About,
   FailedPull,
+  KeptBlobsResult,
   LayerResult,
   LayerSource,
   LayerState,
@@ -67,6 +68,7 @@ export type { Reference } from "../store/reference/reference.js";
 export { formatPlatform, hostPlatform, parsePlatform } from "./platform.js";
 export type { Platform } from "./platform.js";
 export { TpullError, isTpullError, openStore } from "../store/index.js";
+export type { KeptBlobLimits } from "../store/index.js";
 export { loadImages } from "./load/load.js";
 export type { LoadOptions, LoadResult } from "./load/load.js";
 export { bundleImages } from "./bundle/bundle.js";

@@ -139,9 +139,9 @@ export class BlobKeeper {
     const all = keptBlobs(layout);
     let excess = all.reduce((sum, { bytes }) => sum + bytes, size);
     excess -= this.#maxBytes;
-    for (const { digest, bytes } of all) {
+    const others = all.filter(({ digest }) => !this.#held.has(digest));
+    for (const { digest, bytes } of others) {
       if (excess <= 0) return;
-      if (this.#held.has(digest)) continue;
       if (removeKeptBlob(layout, digest)) excess -= bytes;
     }
     if (excess > 0) throw this.#tooMuch();

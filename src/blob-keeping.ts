@@ -16,7 +16,9 @@ import {
   isTpullError,
 } from "../store/index.js";
 import { isKept } from "../store/blobs/kept-blobs.js";
+import { KeptBlob as ResumedBlob, MIN_KEPT_BYTES } from "./kept-blob.js";
 import type { BlobSource } from "./layer-request.js";
+import { LinkSpeed } from "./link-speed.js";
 import type { CallOptions, RegistryClient } from "./registry/client.js";
 
 export interface BlobKeepingOptions {
@@ -47,6 +49,7 @@ export interface BringOptions extends CallOptions {
 export class BlobKeeping {
   readonly #options: BlobKeepingOptions;
   readonly #limit: LimitFunction;
+  readonly #speed = new LinkSpeed();
   readonly #relied = new Map<Digest, OpenBlob>();
   /** By digest and size: what is being brought, or could not be kept. */
   readonly #outcomes = new Map<string, Promise<KeptOutcome>>();
@@ -155,13 +158,16 @@ export class BlobKeeping {
     if (await writer.useKeptBlob(digest, size)) {
       return { failure: undefined, fetched: false };
     }
-    for (;;) {
+    for (let again = true; ;) {
       const incoming = await writer.keepBlob(digest, size);
       const { failure } = incoming;
       if (failure !== undefined) return { failure, fetched: false };
       const hosts = new Set<string>();
+      const part = this.#part(writer, source, hosts, options);
+      const resumed = part.here > 0;
       try {
-        const actual = await this.#read(source, incoming, hosts, options);
+        const actual = await this.#read(part, incoming, options);
+        await part.remove();
         if (actual === digest) {
           return { failure: await incoming.keep(), fetched: true };
         }
@@ -169,31 +175,55 @@ export class BlobKeeping {
         const { client } = this.#options;
         const { repository, descriptor } = source;
         const other = client.distrust(repository, descriptor, hosts, wrong);
-        if (!(await other)) throw wrong;
+        // Where bytes of two runs were joined, the joint may be what is wrong.
+        if (!(await other) && !(resumed && again)) throw wrong;
+        again = false;
+      } catch (error) {
+        await part.close();
+        throw error;
       } finally {
         incoming.discard();
       }
     }
   }
 
+  /** The blob, with what an interrupted run left of it; what comes of it is left in turn. */
+  #part(
+    writer: StoreWriter,
+    { repository, descriptor }: BlobSource,
+    hosts: Set<string>,
+    { signal, onRetry, onReceived }: BringOptions,
+  ): ResumedBlob {
+    const { digest, size } = descriptor;
+    const isWorthIt = size >= MIN_KEPT_BYTES;
+    return new ResumedBlob({
+      size,
+      partial: isWorthIt ? writer.partialBlob(digest, size) : undefined,
+      speed: this.#speed,
+      fetch: (range) =>
+        this.#options.client.blob(repository, descriptor, {
+          signal,
+          onRetry,
+          ...range,
+          onReceived: (host, received) => {
+            hosts.add(host);
+            onReceived?.(host, received);
+          },
+        }),
+      onReceived: () => undefined,
+    });
+  }
+
   /** Writes a blob down as it comes. @returns the digest of what came */
   async #read(
-    { repository, descriptor }: BlobSource,
+    part: ResumedBlob,
     incoming: IncomingBlob,
-    hosts: Set<string>,
-    { onProgress, ...call }: BringOptions,
+    { onProgress }: BringOptions,
   ): Promise<Digest> {
     const hash = createHash("sha256");
     let bytes = 0;
     onProgress(bytes);
-    const chunks = this.#options.client.blob(repository, descriptor, {
-      ...call,
-      onReceived: (host, received) => {
-        hosts.add(host);
-        call.onReceived?.(host, received);
-      },
-    });
-    for await (const chunk of chunks) {
+    for await (const chunk of part.chunks()) {
       hash.update(chunk);
       await incoming.write(chunk);
       bytes += chunk.length;

@@ -219,6 +219,9 @@ export class LayerJob {
     try {
       await this.#kept?.remove();
       if (this.#kept !== undefined || this.size < MIN_KEPT_BYTES) return;
+      // It may be on its way to be kept as a whole.
+      const { keeping } = this.#context;
+      if (keeping?.has(this.#source.descriptor) === false) return;
       await (await this.#context.writer()).removePartials([this.digest]);
     } catch {
       // What stays too long is swept one day.

@@ -374,3 +374,34 @@ it("is refused with a limit that is none", async () => {
     ).rejects.toMatchObject({ code: "OPTION_INVALID" });
   }
 });
+
+it("a blob that is fetched for its own sake goes on where an interrupted run ended", async () => {
+  const registry = await serve();
+  const root = await newRoot();
+  const image = imageOf([bigLayer(3_000_000)]);
+  const reference = publish(registry, "app:1", image);
+  const [layer] = image.layers;
+  await pull(reference, { root });
+  const stop = new AbortController();
+  registry.faults.push({
+    do: "trickle",
+    bytes: 200_000,
+    everyMs: 30,
+    on: { path: /\/blobs\// },
+  });
+  const { failures } = await pulling(reference, {
+    root,
+    keepBlobs: true,
+    signal: stop.signal,
+    onEvent: (event) => {
+      if (event.type === "progress" && event.current > 1_000_000) stop.abort();
+    },
+  }).catch(() => ({ failures: ["stopped"] }));
+  expect(failures).toHaveLength(1);
+  expect(await kept(root)).toEqual([]);
+  const again = await pull(reference, { root, keepBlobs: true });
+  expect(again.keptBlobs).toMatchObject({ fetched: 1, missing: [] });
+  expect(again.bytesFetched).toBeLessThan(layer!.size - 500_000);
+  await expectTrue(root);
+  await expectSound(root);
+});

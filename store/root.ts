@@ -55,6 +55,9 @@ export const DOUBTFUL: ReadonlyMap<number, string> = new Map([
   [0x01021997, "9p"],
 ]);
 
+/** A root that comes and goes while it is looked at. */
+const LOOK_TRIES = 10;
+
 /** Where a dockerd's own containerd unpacks images. */
 export const SNAPSHOTS =
   "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/snapshots";
@@ -77,17 +80,31 @@ export async function checkRoot(
 ): Promise<StoreWarning[]> {
   requireLibc();
   return await attempt(`use the data root ${layout.root}`, async () => {
-    const warnings: StoreWarning[] = [];
-    const existing = await nearestDirectory(layout.root);
-    await requireWritable(layout.root, existing);
-    await requireFilesystem(layout, existing, warnings);
-    if (existing === layout.root) {
-      refuseLinks(layout);
-      await requireOurs(layout, warnings);
-      if (names === "whole") readRepositories(layout);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await look(layout, names);
+      } catch (error) {
+        // A session of which nothing came unmakes what it had made.
+        if (!isAbsent(error) || tries === LOOK_TRIES) throw error;
+      }
     }
-    return warnings;
   });
+}
+
+async function look(
+  layout: Layout,
+  names: "whole" | "any",
+): Promise<StoreWarning[]> {
+  const warnings: StoreWarning[] = [];
+  const existing = await nearestDirectory(layout.root);
+  await requireWritable(layout.root, existing);
+  await requireFilesystem(layout, existing, warnings);
+  if (existing === layout.root) {
+    refuseLinks(layout);
+    await requireOurs(layout, warnings);
+    if (names === "whole") readRepositories(layout);
+  }
+  return warnings;
 }
 
 async function nearestDirectory(root: string): Promise<string> {
@@ -112,6 +129,7 @@ async function requireWritable(root: string, existing: string): Promise<void> {
   try {
     await access(existing, constants.W_OK | constants.X_OK);
   } catch (error) {
+    if (isAbsent(error)) throw error;
     throw new TpullError(
       "ROOT_NOT_WRITABLE",
       `the data root ${root} cannot be written: no permission to write in ${existing}`,
@@ -155,9 +173,11 @@ async function requireOurs(
   warnings: StoreWarning[],
 ): Promise<void> {
   const { root } = layout;
+  // Another session may be making the root, `overlay2` before `image`: who
+  // looks at them in that order could see the second without the first.
+  const drivers = readNames(layout.image);
   const overlayInUse = readNames(layout.overlay).length > 0;
   await refuseRemapped(root, overlayInUse, warnings);
-  const drivers = readNames(layout.image);
   const other = drivers.find((name) => OTHER_DRIVERS.has(name));
   if (other !== undefined && !drivers.includes("overlay2")) {
     throw new TpullError(
@@ -172,7 +192,7 @@ async function requireOurs(
   // Entries of layers are there only where overlay2 was in use, and is lost.
   const hadOverlay = readNames(layout.layers).length > 0;
   if (!overlayInUse && (snapshots || !hadOverlay)) {
-    await refuseContainerdStore(root, drivers, snapshots);
+    await refuseContainerdStore(layout, drivers, snapshots);
   }
   if (snapshots) {
     warnings.push({
@@ -187,13 +207,15 @@ async function requireOurs(
  * `overlay2` which store is its own: making one would change its mind.
  */
 async function refuseContainerdStore(
-  root: string,
+  { root, image }: Layout,
   drivers: string[],
   snapshots: boolean,
 ): Promise<void> {
+  // One that unmakes the root begins with `image`.
+  const left = drivers.length > 0 ? readNames(image) : [];
   let evidence: string;
   if (snapshots) evidence = SNAPSHOTS;
-  else if (drivers.length > 0) evidence = `image/${drivers[0]!}`;
+  else if (left.length > 0) evidence = `image/${left[0]!}`;
   else if (await exists(join(root, "engine-id"))) evidence = "engine-id";
   else return;
   throw new TpullError(
@@ -210,7 +232,8 @@ async function refuseRemapped(
   overlayInUse: boolean,
   warnings: StoreWarning[],
 ): Promise<void> {
-  if (isRemapped(root, await stat(root))) throw remapped(root);
+  const isNamedSo = REMAPPED.test(basename(root));
+  if (isNamedSo && isRemapped(root, await stat(root))) throw remapped(root);
   const inside = readEntries(root).filter(
     (entry) => entry.isDirectory() && REMAPPED.test(entry.name),
   );

@@ -248,6 +248,7 @@ describe("meanwhile", () => {
       [1, 2].map(() => prefetching(names, { root })),
     );
     for (const { result, events } of both) {
+      expect(result.failures).toEqual([]);
       expect(result.images.map(({ status }) => status)).toEqual([
         "fetched",
         "fetched",

@@ -55,6 +55,27 @@ describe("the beginnings of a root", () => {
     expect(await paths(root)).toEqual(await paths(reference));
   });
 
+  it("are never taken for another store's, by those that look meanwhile", async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const root = await newRoot();
+      const makers = Array.from({ length: 4 }, () =>
+        writing(root, async (writer) => {
+          await (await writer.temporaryFile()).close();
+        }),
+      );
+      const lookers = Array.from({ length: 4 }, async () => {
+        for (let look = 0; look < 10; look += 1) {
+          await (await openStore(root)).checkWritable();
+        }
+      });
+      const all = await Promise.allSettled([...makers, ...lookers]);
+      const failures = all.flatMap((one) =>
+        one.status === "rejected" ? [String(one.reason)] : [],
+      );
+      expect(failures).toEqual([]);
+    }
+  });
+
   it("are left to a session that goes on", async () => {
     const root = await newRoot();
     const store = await openStore(root);

@@ -19,6 +19,8 @@ import { expectSound } from "./support/stored.js";
 const KILLS = Number(process.env["TPULL_PREFETCH_KILLS"] ?? 6);
 const SEED = Number(process.env["TPULL_PREFETCH_SEED"] ?? Date.now() % 2 ** 31);
 const RATE = 2e6;
+/** What a process may have taken from the link and not written yet when it dies. */
+const LOST_BYTES = 200_000;
 
 it(
   `a prefetch that is killed ${KILLS} times goes on, TPULL_PREFETCH_SEED=${SEED}`,
@@ -26,7 +28,8 @@ it(
   async () => {
     const registry = await serve();
     const shared = bigLayer(700_000, 100);
-    const images = [900, 600, 400, 300, 200, 100].map((size, at) =>
+    // Parts of smaller blobs are not kept.
+    const images = [900, 800, 700, 600, 500, 400].map((size, at) =>
       imageOf([shared, bigLayer(size * 1000, at + 1), smallLayer(`${at}`)]),
     );
     for (const [at, image] of images.entries()) {
@@ -66,6 +69,6 @@ it(
       images.map(({ config }) => config.digest),
     );
     // Documents are asked for by each run anew, layers are not.
-    expect(proxy.passed / total).toBeLessThanOrEqual(1.3);
+    expect(proxy.passed).toBeLessThan(1.05 * total + killed * LOST_BYTES);
   },
 );

@@ -15,6 +15,7 @@ import { attempt } from "../io-error.js";
 import type { LayerRecord } from "../layers.js";
 import type { LayerHint } from "../manifests.js";
 import type { Store } from "../store.js";
+import type { Damage } from "../survey/damage.js";
 import { surveyed } from "../survey/survey.js";
 import {
   ArchiveWriter,
@@ -46,6 +47,12 @@ export interface SaveOptions {
   readonly blobs?: "kept" | undefined;
   /** Ends it with `ABORTED`. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Told, before anything is written and also before a failure, what of the
+   * root was found damaged while the images were looked for: an image is not
+   * found by its name where the file of names cannot be read.
+   */
+  readonly onDamage?: ((damage: readonly Damage[]) => void) | undefined;
 }
 
 export interface SaveResult {
@@ -89,9 +96,7 @@ export async function saveImages(
   to: string | ByteSink,
   options: SaveOptions = {},
 ): Promise<SaveResult> {
-  const { result: found } = await surveyed(store, (survey) =>
-    imagesToSave(survey, names),
-  );
+  const found = await lookUp(store, names, options.onDamage);
   throwIfAborted(options.signal);
   using kept = new KeptForSave(store.layout);
   const images = await attempt(
@@ -116,6 +121,29 @@ export async function saveImages(
     layers: run.layers.length + run.blobs.length,
     bytes,
   };
+}
+
+async function lookUp(
+  store: Store,
+  names: readonly string[],
+  onDamage: SaveOptions["onDamage"],
+): Promise<SavedImage[]> {
+  const { result, damage } = await surveyed(store, (survey) => {
+    try {
+      return imagesToSave(survey, names);
+    } catch (error) {
+      if (isTpullError(error)) return error;
+      throw error;
+    }
+  });
+  const isFailure = isTpullError(result);
+  // What the failure says is not said twice.
+  const told = damage.filter(
+    ({ message }) => !isFailure || message !== result.message,
+  );
+  if (told.length > 0) onDamage?.(told);
+  if (isFailure) throw result;
+  return result;
 }
 
 class SaveRun implements AsyncDisposable {

@@ -8,6 +8,7 @@
  * archive says leads outside the directory it is unpacked into.
  */
 import { fstatSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import {
   AT_FDCWD,
   O_DIRECTORY,
@@ -69,17 +70,14 @@ export class DirectoryWalk {
   #last: { readonly path: string; readonly opened: Opened } | undefined;
 
   /**
-   * @param directory path of the layer's `diff` directory
+   * @param directory path of the layer's `diff` directory. Neither it nor the
+   *   layer's own directory above it may be a symbolic link: a data root from
+   *   elsewhere could lead to other files of this machine by one
    * @param ownImplied whether directories nobody listed are given to root
    */
   constructor(directory: string, ownImplied: boolean) {
     const path = Buffer.from(directory).toString("latin1");
-    const fd = openat(
-      AT_FDCWD,
-      cString(path),
-      O_PATH | O_DIRECTORY | O_NOFOLLOW,
-    );
-    if (fd < 0) throw failure(fd, "open", path);
+    const fd = openInside(path);
     this.#root = { fd, detour: false, length: 0, way: undefined };
     this.#ownImplied = ownImplied;
     this.#rootLength = path.length;
@@ -290,6 +288,17 @@ export class DirectoryWalk {
     const length = readlinkat(parent, name, this.#target);
     return length < 0 ? undefined : this.#target.toString("latin1", 0, length);
   }
+}
+
+/** Opens a directory below another one, of which neither is a link. */
+function openInside(path: string): number {
+  const flags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
+  const above = openat(AT_FDCWD, cString(dirname(path)), flags);
+  if (above < 0) throw failure(above, "open", path);
+  const fd = openat(above, cString(basename(path)), flags);
+  close(above);
+  if (fd < 0) throw failure(fd, "open", path);
+  return fd;
 }
 
 function depthOf({ way }: Opened): number {

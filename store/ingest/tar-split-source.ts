@@ -3,14 +3,12 @@
  * the files in `diff/`. Reads synchronously, in a worker.
  */
 import { closeSync, readSync } from "node:fs";
-import { constants } from "node:os";
 import { TpullError, abortedError } from "../errors.js";
-import { close, openat } from "../native/libc.js";
+import { close } from "../native/libc.js";
 import { openFile } from "../read.js";
-import { DirectoryWalk } from "./directory-walk.js";
-import { cleanName } from "./member-name.js";
+import { LayerFiles } from "./layer-files.js";
 import type { ByteSource } from "./ring.js";
-import { cString, failure, shownName } from "./syscall-failure.js";
+import { shownName } from "./syscall-failure.js";
 import { newGunzip } from "./sync-gunzip.js";
 
 export interface StoredLayer {
@@ -22,7 +20,6 @@ const PIECE_BYTES = 256 * 1024;
 const COMPRESSED_PIECE_BYTES = 16 * 1024;
 /** No line is longer: headers of one member have at most 8 MiB, in base64. */
 const MAX_LINE_BYTES = 32 * 1024 * 1024;
-const O_RDONLY_NOFOLLOW_NONBLOCK = 0o400000 | 0o4000;
 
 interface Entry {
   readonly type: number;
@@ -33,7 +30,7 @@ interface Entry {
 }
 
 export class TarSplitSource implements ByteSource {
-  readonly #walk: DirectoryWalk;
+  readonly #files: LayerFiles;
   readonly #lines: Generator<string>;
   readonly #piece = Buffer.from(new ArrayBuffer(PIECE_BYTES));
   readonly #stopped: () => boolean;
@@ -50,10 +47,10 @@ export class TarSplitSource implements ByteSource {
    * @throws TpullError `LAYER_DAMAGED` when the layer's directory cannot be opened
    */
   constructor(layer: StoredLayer, stopped: () => boolean) {
-    this.#walk = orDamaged(
+    this.#files = orDamaged(
       "the stored layer's directory cannot be opened",
       () => {
-        return new DirectoryWalk(layer.diffDirectory, false);
+        return new LayerFiles(layer.diffDirectory);
       },
     );
     this.#lines = gzipLines(layer.tarSplitPath);
@@ -120,24 +117,13 @@ export class TarSplitSource implements ByteSource {
         : Buffer.from(entry.name_raw, "base64").toString("latin1");
     this.#left = (entry.size ?? 0) - position;
     this.#position = position;
-    this.#fd = orDamaged(`${this.#shown()} cannot be opened`, () => {
-      return this.#open(this.#name);
-    });
-  }
-
-  #open(name: string): number {
-    const { parent, base } = cleanName(name);
-    const directory = this.#walk.open(parent, false);
-    const fd =
-      directory === undefined
-        ? -constants.errno.ENOENT
-        : openat(
-            directory.fd,
-            cString(base || "."),
-            O_RDONLY_NOFOLLOW_NONBLOCK,
-          );
-    if (fd < 0) throw failure(fd, "open", name);
-    return fd;
+    const opened = this.#files.open(this.#name);
+    if ("fd" in opened) {
+      this.#fd = opened.fd;
+      return;
+    }
+    const why = "missing" in opened ? opened.missing : "it is forbidden";
+    throw damaged(`${this.#shown()} cannot be opened: ${why}`);
   }
 
   #content(): Uint8Array {
@@ -163,7 +149,7 @@ export class TarSplitSource implements ByteSource {
   close(): void {
     if (this.#fd >= 0) close(this.#fd);
     this.#lines.return(undefined);
-    this.#walk.close();
+    this.#files.close();
   }
 }
 

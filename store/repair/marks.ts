@@ -11,7 +11,7 @@ import { createCrc64, type Crc64 } from "../ingest/crc64.js";
 import { cleanName } from "../ingest/member-name.js";
 import { errnoOf } from "../io-error.js";
 import type { Layout } from "../layout.js";
-import { LayerFiles } from "../verify/content/layer-files.js";
+import { LayerFiles } from "../ingest/layer-files.js";
 import { RecordDamage, RecordReader } from "../verify/content/record-reader.js";
 import { addTo } from "../verify/lists.js";
 

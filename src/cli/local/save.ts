@@ -9,6 +9,7 @@ import {
 import { type Answer, jsonDocument } from "../answers/answer.js";
 import { USAGE } from "../args.js";
 import { oneLine } from "../terminal-text.js";
+import { tellDamage } from "./notices.js";
 
 /** Like docker's, it prints nothing: the archive is the answer. Where it is not docker's, that is said. */
 export const answerSave: Answer = async ({
@@ -42,6 +43,7 @@ export const answerSave: Answer = async ({
         ? { blobs: compress }
         : { compression: compress }),
       signal: query.signal,
+      onDamage: (damage) => tellDamage(output, damage),
     },
   );
   if (json) output.out(jsonDocument(saved));

@@ -12,7 +12,7 @@ import { shownName } from "../../ingest/syscall-failure.js";
 import { type TarHeader, Type } from "../../ingest/tar-header.js";
 import { errnoOf } from "../../io-error.js";
 import { close } from "../../native/libc.js";
-import type { LayerFiles } from "./layer-files.js";
+import type { LayerFiles } from "../../ingest/layer-files.js";
 import type { Listed, RecordReader } from "./record-reader.js";
 
 /** A member whose headers have been read. */

@@ -18,7 +18,7 @@ import {
 import type { CheckPulse } from "./compare-file.js";
 import type { ExpectedNode } from "./expected-node.js";
 import { clampedName, ExpectedTree } from "./expected-tree.js";
-import type { LayerFiles } from "./layer-files.js";
+import type { LayerFiles } from "../../ingest/layer-files.js";
 import { type Problem, type Problems, shownPath } from "./problems.js";
 import { RecordDamage, RecordReader } from "./record-reader.js";
 

@@ -11,7 +11,7 @@ import { ArchiveCheck, type ArchiveToCheck } from "./check-archive.js";
 import type { CheckPulse, TreeRules } from "./compare-file.js";
 import { TreeComparison } from "./compare-tree.js";
 import { diffModeProblem } from "./diff-mode.js";
-import { LayerFiles } from "./layer-files.js";
+import { LayerFiles } from "../../ingest/layer-files.js";
 import { type Problem, Problems } from "./problems.js";
 
 /** A layer as a worker gets it. */

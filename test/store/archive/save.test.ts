@@ -1,5 +1,6 @@
 // Stored images as one archive: what is in it, that it is always the same, and that it is whole or not there.
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -253,6 +254,32 @@ describe("a damaged layer", () => {
 });
 
 describe("tpull save", () => {
+  it.each<[string, (path: string) => void]>([
+    ["is garbage", (path) => writeFileSync(path, "[".repeat(100_000))],
+    [
+      "is a pipe",
+      (path) => {
+        rmSync(path);
+        execFileSync("mkfifo", [path]);
+      },
+    ],
+  ])(
+    "says why no name is known where repositories.json %s",
+    async (_, damage) => {
+      const { root, host } = await rootOf({ "one:1": one() });
+      damage(join(root, "image/overlay2/repositories.json"));
+      const { code, stderr } = await tpull([
+        "save",
+        "--root",
+        root,
+        `${host}/one:1`,
+      ]);
+      expect(code).toBe(1);
+      expect(stderr).toContain("IMAGE_NOT_FOUND");
+      expect(stderr).toMatch(/repositories\.json.*\(REPOSITORIES_DAMAGED\)/);
+    },
+  );
+
   it("keeps its archive from a terminal and from --json", async () => {
     const { root, host } = await rootOf({ "one:1": one() });
     const json = await tpull(["save", "--json", "--root", root, `${host}/one`]);

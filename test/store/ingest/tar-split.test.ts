@@ -3,11 +3,13 @@ import {
   closeSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -441,7 +443,15 @@ describe.skipIf(!LINUX)("a stored layer that is damaged", () => {
         rmSync(join(diffDirectory, "g"));
         execFileSync("mkdir", [join(diffDirectory, "g")]);
       },
-      /"g" cannot be read/,
+      /"g" cannot be opened: it is no regular file/,
+    ],
+    [
+      "a pipe is in a file's place",
+      ({ diffDirectory }) => {
+        rmSync(join(diffDirectory, "g"));
+        execFileSync("mkfifo", [join(diffDirectory, "g")]);
+      },
+      /"g" cannot be opened: it is no regular file/,
     ],
     [
       "the tree is gone",
@@ -498,6 +508,52 @@ describe.skipIf(!LINUX)("a stored layer that is damaged", () => {
     damage(stored);
     expect(() => givenBack(stored)).toThrow(damaged);
     expect(() => givenBack(stored)).toThrow(why);
+  });
+
+  // A root from elsewhere could lead to the files of this machine: parts of a
+  // tar are served before all of it is known to be right.
+  it.each<[string, (layer: UnpackTarget) => void]>([
+    [
+      "a link in a directory's place",
+      ({ diffDirectory }) => {
+        renameSync(join(diffDirectory, "d"), `${diffDirectory}.outside`);
+        symlinkSync(`${diffDirectory}.outside`, join(diffDirectory, "d"));
+      },
+    ],
+    [
+      "a link up in a directory's place",
+      ({ diffDirectory }) => {
+        renameSync(join(diffDirectory, "d"), join(diffDirectory, "../outside"));
+        symlinkSync("../outside", join(diffDirectory, "d"));
+      },
+    ],
+    [
+      "a link in a file's place",
+      ({ diffDirectory }) => {
+        renameSync(join(diffDirectory, "g"), `${diffDirectory}.outside`);
+        symlinkSync(`${diffDirectory}.outside`, join(diffDirectory, "g"));
+      },
+    ],
+    [
+      "a link in the place of diff",
+      ({ diffDirectory }) => {
+        renameSync(diffDirectory, `${diffDirectory}.outside`);
+        symlinkSync(`${diffDirectory}.outside`, diffDirectory);
+      },
+    ],
+    [
+      "a link in the layer's place",
+      ({ diffDirectory }) => {
+        const own = dirname(diffDirectory);
+        renameSync(own, `${own}.outside`);
+        symlinkSync(`${own}.outside`, own);
+      },
+    ],
+  ])("never gives what %s leads to", async (_, mislead) => {
+    const stored = await layer();
+    mislead(stored);
+    expect(() => givenBack(stored)).toThrow(damaged);
+    expect(() => givenBack(stored)).toThrow(/cannot be opened/);
   });
 
   it("is read to the last line also without a newline behind it", async () => {

@@ -1,11 +1,11 @@
 /** The files of an unpacked layer, opened by their names in the archive; never outside of it. */
 import { fstatSync } from "node:fs";
 import { constants } from "node:os";
-import { isTpullError } from "../../errors.js";
-import { DirectoryWalk } from "../../ingest/directory-walk.js";
-import { cleanName } from "../../ingest/member-name.js";
-import { cString } from "../../ingest/syscall-failure.js";
-import { close, errnoName, openat } from "../../native/libc.js";
+import { isTpullError } from "../errors.js";
+import { DirectoryWalk } from "./directory-walk.js";
+import { cleanName } from "./member-name.js";
+import { cString } from "./syscall-failure.js";
+import { close, errnoName, openat } from "../native/libc.js";
 
 const O_RDONLY_NOFOLLOW_NONBLOCK = 0o400000 | 0o4000;
 

@@ -34,9 +34,18 @@ export interface Referrer {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/**
+ * What was asked for is there and is not what its name says. Whoever owns it has
+ * been told; the client gets status 500, since "unknown" would send people to
+ * whoever pushed it.
+ */
+export class DamagedContentError extends Error {}
+
 /** One repository, e.g. `library/nginx`. What it does not have is `undefined`. */
 export interface Repository {
+  /** @throws DamagedContentError */
   manifest(reference: ManifestReference): Promise<ServedManifest | undefined>;
+  /** @throws DamagedContentError */
   blob(digest: Digest): Promise<ServedBlob | undefined>;
   /** All tags, in any order. */
   tags(): Promise<readonly string[]>;

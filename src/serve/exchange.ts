@@ -4,7 +4,7 @@ import type { RouteKind } from "./route.js";
 export interface Exchange {
   /** When it came in, in milliseconds since the epoch. */
   readonly at: number;
-  /** The client's address, without its port; empty for a unix socket. */
+  /** The client's address, without its port; empty for a unix socket, and for a client that had hung up before it was looked at. */
   readonly remote: string;
   readonly method: string;
   /** Path and query as the client wrote them: text from outside. */

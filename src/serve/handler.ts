@@ -3,7 +3,7 @@
  * discovery endpoints of the OCI distribution-spec.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Content } from "./content.js";
+import { type Content, DamagedContentError } from "./content.js";
 import {
   readReference,
   sendBlob,
@@ -14,7 +14,8 @@ import { ExchangeNotes, type ExchangeObserver } from "./exchange.js";
 import { pageOf } from "./paging.js";
 import { Refusal } from "./refusal.js";
 import { type Conversation, sendJson, sendRefusal } from "./reply.js";
-import { parseRoute } from "./route.js";
+import { parseRoute, type Route } from "./route.js";
+import { takeOn } from "./unanswered.js";
 
 export type RegistryHandler = (
   request: IncomingMessage,
@@ -52,17 +53,19 @@ export function createRegistryHandler(
   return (request, response) => {
     const notes = new ExchangeNotes();
     const conversation = { request, response, notes };
-    options.onBegin?.();
-    response.once("close", () => {
+    const isTaken = takeOn(request, response, () => {
       options.onEnd?.(exchangeOf(conversation));
     });
+    if (!isTaken) return;
+    options.onBegin?.();
     response.setHeader("Docker-Distribution-API-Version", "registry/2.0");
     response.setHeader("X-Content-Type-Options", "nosniff");
     // A body is of no use here, and not waited for.
     if (hasBody(request)) response.shouldKeepAlive = false;
     answer(content, options, conversation).catch((error: unknown) => {
-      if (error instanceof Refusal) {
-        sendRefusal(conversation, error);
+      const said = error instanceof DamagedContentError ? damaged() : error;
+      if (said instanceof Refusal) {
+        sendRefusal(conversation, said);
         return;
       }
       if (response.headersSent) response.destroy();
@@ -73,6 +76,14 @@ export function createRegistryHandler(
       options.onError?.(error);
     });
   };
+}
+
+function damaged(): Refusal {
+  return new Refusal(
+    500,
+    "UNKNOWN",
+    "what is stored here of this is damaged: the server's log says more",
+  );
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
@@ -101,16 +112,30 @@ function exchangeOf({
   };
 }
 
+/** What is asked for, or why that is nothing. */
+function readRoute(target: string): Route | Refusal {
+  try {
+    return parseRoute(target);
+  } catch (error) {
+    if (error instanceof Refusal) return error;
+    throw error;
+  }
+}
+
 async function answer(
   content: Content,
   { doorkeeper }: RegistryHandlerOptions,
   conversation: Conversation,
 ): Promise<void> {
   const { request, response, notes } = conversation;
+  const route = readRoute(request.url ?? "");
+  if (!(route instanceof Refusal)) {
+    notes.route = route.kind;
+    if ("name" in route) notes.repository = route.name;
+  }
+  // Who is not let in does not learn what is wrong with the request either.
   if (doorkeeper !== undefined) notes.user = await doorkeeper(request);
-  const route = parseRoute(request.url ?? "");
-  notes.route = route.kind;
-  if ("name" in route) notes.repository = route.name;
+  if (route instanceof Refusal) throw route;
   // What is asked for is looked at first: a request that is malformed is
   // refused as that, whatever its method.
   const wanted = readReference(route);

@@ -1,12 +1,13 @@
 /** Several sources as the content of one registry. */
 import type { Digest } from "../../store/index.js";
-import type {
-  Content,
-  ManifestReference,
-  Referrer,
-  Repository,
-  ServedBlob,
-  ServedManifest,
+import {
+  type Content,
+  DamagedContentError,
+  type ManifestReference,
+  type Referrer,
+  type Repository,
+  type ServedBlob,
+  type ServedManifest,
 } from "./content.js";
 import type { NamedRepository, Source } from "./source.js";
 
@@ -119,13 +120,21 @@ class MergedRepository implements Repository {
   }
 }
 
+/** The first answer. Damage counts only where nobody has the thing whole. */
 async function first<One, Answer>(
   among: readonly One[],
   ask: (one: One) => Promise<Answer | undefined>,
 ): Promise<Answer | undefined> {
+  let damage: DamagedContentError | undefined;
   for (const one of among) {
-    const answer = await ask(one);
-    if (answer !== undefined) return answer;
+    try {
+      const answer = await ask(one);
+      if (answer !== undefined) return answer;
+    } catch (error) {
+      if (!(error instanceof DamagedContentError)) throw error;
+      damage ??= error;
+    }
   }
+  if (damage !== undefined) throw damage;
   return undefined;
 }

@@ -11,7 +11,11 @@ import {
   wayToImage,
 } from "../../store/blobs/original.js";
 import type { StoredImage } from "../../store/survey/survey.js";
-import type { ServedBlob, ServedManifest } from "./content.js";
+import {
+  DamagedContentError,
+  type ServedBlob,
+  type ServedManifest,
+} from "./content.js";
 import { LayoutFolder } from "./layout/folder.js";
 import { BlobProofs } from "./layout/proven-blob.js";
 
@@ -42,8 +46,7 @@ export class OriginalImages {
     for (const { digest, size } of original?.layers ?? []) {
       if (!this.#damaged.has(digest)) continue;
       // It may have been fetched again.
-      const blob = await this.#read(digest);
-      if (blob?.size !== size) return undefined;
+      if (!(await this.#isWhole(digest, size))) return undefined;
       this.#damaged.delete(digest);
     }
     return original;
@@ -80,12 +83,26 @@ export class OriginalImages {
     return undefined;
   }
 
-  /** A blob of one of these images. */
+  async #isWhole(digest: Digest, size: number): Promise<boolean> {
+    try {
+      return (await this.#read(digest))?.size === size;
+    } catch (error) {
+      if (error instanceof DamagedContentError) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * A blob of one of these images.
+   * @throws DamagedContentError
+   */
   async blob(
     images: Iterable<StoredImage>,
     digest: Digest,
   ): Promise<ServedBlob | undefined> {
     if (keptBlob(this.#layout, digest) === undefined) return undefined;
+    // Images that need it are not served as they were, but may have been asked for.
+    if (this.#damaged.has(digest)) await this.#read(digest);
     for (const image of images) {
       const original = await this.#of(image);
       const layer = original?.layers.find((one) => one.digest === digest);
@@ -96,6 +113,7 @@ export class OriginalImages {
     return undefined;
   }
 
+  /** @throws DamagedContentError */
   async #read(digest: Digest): Promise<ServedBlob | undefined> {
     // Blobs lie there as in an image layout.
     const folder =

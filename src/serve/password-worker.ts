@@ -2,19 +2,18 @@
 import { parentPort } from "node:worker_threads";
 import { compareSync } from "bcryptjs";
 
-/** Answered with `{ id, fits }`. */
+/** Answered with whether the password is that of the hash, before the next one is asked. */
 export interface PasswordQuestion {
-  readonly id: number;
   readonly password: string;
   readonly hash: string;
 }
 
-parentPort?.on("message", ({ id, password, hash }: PasswordQuestion) => {
+parentPort?.on("message", ({ password, hash }: PasswordQuestion) => {
   let fits = false;
   try {
     fits = compareSync(password, hash);
   } catch {
     // What cannot be compared does not fit.
   }
-  parentPort?.postMessage({ id, fits });
+  parentPort?.postMessage(fits);
 });

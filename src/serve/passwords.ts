@@ -3,20 +3,22 @@
  * Only bcrypt hashes are taken, as docker's registry does: the others that
  * `htpasswd` can write are quickly guessed.
  */
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  createHash,
+  createHmac,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
-import { Worker } from "node:worker_threads";
 import { TpullError } from "../../store/index.js";
 import type { Doorkeeper } from "./handler.js";
-import type { PasswordQuestion } from "./password-worker.js";
+import { PasswordComparer } from "./password-comparer.js";
 import { Refusal } from "./refusal.js";
 
 const BCRYPT = /^\$2[aby]?\$\d\d\$[./A-Za-z0-9]{53}$/;
-/** Compared when nobody has that name, so that it takes the same time; no password has this hash. */
-const NOBODY = "$2b$10$CwTycUXWue0Thq9StjUM0uJ8gSNJ8gSNJ8gSNJ8gSNJ8gSNJ8gSNu";
-/** Questions that wait for the thread; it takes about 50 ms for one. */
-const MOST_WAITING = 64;
+/** Salt and hash of no password, to be compared when nobody has that name. */
+const NOBODY = "CwTycUXWue0Thq9StjUM0uJ8gSNJ8gSNJ8gSNJ8gSNJ8gSNJ8gSNu";
 /** Right passwords that are remembered, so that a pull's requests cost one comparison. */
 const MOST_REMEMBERED = 1024;
 
@@ -63,7 +65,8 @@ export interface Passwords {
 
 /** Lets in who gives the password of a user of `users`. */
 export function passwordDoor(users: ReadonlyMap<string, string>): Passwords {
-  const comparer = new Comparer();
+  const comparer = new PasswordComparer();
+  const hashOfNobody = nobodyAmong(users);
   const key = randomBytes(32);
   /** By user: a keyed hash of the password that was right. */
   const remembered = new Map<string, Buffer>();
@@ -75,13 +78,40 @@ export function passwordDoor(users: ReadonlyMap<string, string>): Passwords {
       const mark = createHmac("sha256", key).update(password).digest();
       const known = remembered.get(user);
       if (known !== undefined && timingSafeEqual(known, mark)) return user;
-      const fits = await comparer.compare(password, users.get(user) ?? NOBODY);
+      const { socket } = request;
+      const fits = await comparer.compare({
+        key: `${mark.toString("hex")} ${user}`,
+        user,
+        password,
+        hash: users.get(user) ?? hashOfNobody(user),
+        address: socket.remoteAddress ?? "",
+        isGone: () => socket.destroyed,
+      });
       if (!fits || !users.has(user)) throw unauthorized();
       if (remembered.size >= MOST_REMEMBERED) remembered.clear();
       remembered.set(user, mark);
       return user;
     },
     close: () => comparer.close(),
+  };
+}
+
+/**
+ * What is compared for a name that nobody has: a hash that takes as long as a
+ * user's, so that the time of an answer does not tell names apart. Where users'
+ * hashes take different times, each name has that of one of them, always the same.
+ */
+export function nobodyAmong(
+  users: ReadonlyMap<string, string>,
+): (name: string) => string {
+  const costs = [...users.values()].map((hash) => hash.split("$")[2]);
+  const key = createHash("sha256")
+    .update([...users.values()].join())
+    .digest();
+  return (name) => {
+    const mark = createHmac("sha256", key).update(name).digest();
+    const cost = costs[mark.readUInt32BE() % costs.length] ?? "10";
+    return `$2b$${cost}$${NOBODY}`;
   };
 }
 
@@ -106,52 +136,4 @@ function credentialsOf({
   const colon = text.indexOf(":");
   if (colon < 1) return undefined;
   return { user: text.slice(0, colon), password: text.slice(colon + 1) };
-}
-
-/** A thread that is started for the first question. */
-class Comparer {
-  #worker: Worker | undefined;
-  readonly #waiting = new Map<number, (fits: boolean) => void>();
-  #questions = 0;
-
-  compare(password: string, hash: string): Promise<boolean> {
-    if (this.#waiting.size >= MOST_WAITING) {
-      throw new Refusal(
-        429,
-        "TOOMANYREQUESTS",
-        "too many passwords to look at",
-        {},
-        { "Retry-After": "5" },
-      );
-    }
-    return new Promise((resolve) => {
-      const id = ++this.#questions;
-      this.#waiting.set(id, resolve);
-      const question: PasswordQuestion = { id, password, hash };
-      this.#start().postMessage(question);
-    });
-  }
-
-  #start(): Worker {
-    if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(new URL("./password-worker.js", import.meta.url));
-    worker.unref();
-    worker.on("message", ({ id, fits }: { id: number; fits: boolean }) => {
-      this.#waiting.get(id)?.(fits);
-      this.#waiting.delete(id);
-    });
-    const end = (): void => {
-      if (this.#worker === worker) this.#worker = undefined;
-      for (const settle of this.#waiting.values()) settle(false);
-      this.#waiting.clear();
-    };
-    worker.on("error", end);
-    worker.on("exit", end);
-    this.#worker = worker;
-    return worker;
-  }
-
-  async close(): Promise<void> {
-    await this.#worker?.terminate();
-  }
 }

@@ -10,7 +10,7 @@ import {
   type TarCursor,
 } from "../../store/index.js";
 import type { StoredLayer } from "../../store/ingest/tar-split-source.js";
-import type { ServedBlob } from "./content.js";
+import { DamagedContentError, type ServedBlob } from "./content.js";
 import { PIECE_BYTES, piecesOf } from "./piece-cache.js";
 
 /** Places in tars that are kept, to be read on from. */
@@ -40,12 +40,14 @@ export class RebuiltLayers {
   }
 
   /**
-   * The tar as a blob; undefined when it is known to be damaged. It is hashed
-   * the first time that it is read from its beginning to its end, and the last
-   * piece is given only if that hash is right.
+   * The tar as a blob. It is hashed the first time that it is read from its
+   * beginning to its end, and the last piece is given only if that hash is right.
+   * @throws DamagedContentError when it is known to be damaged
    */
-  blob(tar: RebuiltTar): ServedBlob | undefined {
-    if (this.#judged.get(tar.key) === "damaged") return undefined;
+  blob(tar: RebuiltTar): ServedBlob {
+    if (this.#judged.get(tar.key) === "damaged") {
+      throw new DamagedContentError(`${tar.diffId} is damaged`);
+    }
     return {
       size: tar.size,
       open: (start, end) =>

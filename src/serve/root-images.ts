@@ -8,7 +8,11 @@ import {
   type Store,
 } from "../../store/index.js";
 import type { StoredImage } from "../../store/survey/survey.js";
-import type { ServedBlob, ServedManifest } from "./content.js";
+import {
+  DamagedContentError,
+  type ServedBlob,
+  type ServedManifest,
+} from "./content.js";
 import { RebuiltLayers } from "./rebuilt-layers.js";
 
 // docker's own types and not OCI's, because the configs are docker's: some
@@ -40,7 +44,10 @@ export class RootImages {
     });
   }
 
-  /** The image's manifest; undefined when a layer's record cannot be read. */
+  /**
+   * The image's manifest; undefined when its config has gone.
+   * @throws DamagedContentError when a layer's record cannot be read
+   */
   manifest(image: StoredImage): Promise<ServedManifest | undefined> {
     let manifest = this.#manifests.get(image.id);
     if (manifest === undefined) {
@@ -74,7 +81,7 @@ export class RootImages {
       this.#complain(
         `${tags[0] ?? id} cannot be served from ${this.#store.root}: ${error.message}`,
       );
-      return undefined;
+      throw new DamagedContentError(error.message);
     }
     const manifest = {
       schemaVersion: 2,
@@ -101,14 +108,15 @@ export class RootImages {
     return size;
   }
 
-  async layer(layer: LayerRecord): Promise<ServedBlob | undefined> {
+  /** @throws DamagedContentError */
+  async layer(layer: LayerRecord): Promise<ServedBlob> {
     let size: number;
     try {
       size = await this.#size(layer);
     } catch (error) {
       if (!isDamage(error)) throw error;
       this.#complain(`${layer.diffId} cannot be served: ${error.message}`);
-      return undefined;
+      throw new DamagedContentError(error.message);
     }
     const { chainId, cacheId, diffId } = layer;
     return this.#layers.blob({

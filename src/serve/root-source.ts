@@ -21,16 +21,18 @@ import {
   type StoredImage,
   type Survey,
 } from "../../store/survey/survey.js";
-import type {
-  ManifestReference,
-  Referrer,
-  Repository,
-  ServedBlob,
-  ServedManifest,
+import {
+  DamagedContentError,
+  type ManifestReference,
+  type Referrer,
+  type Repository,
+  type ServedBlob,
+  type ServedManifest,
 } from "./content.js";
 import { Refreshed } from "./refreshed.js";
 import type { NamedRepository, OnServeWarning, Source } from "./source.js";
 import { OriginalImages } from "./original-images.js";
+import { requireRoot } from "./required-root.js";
 import { RootImages } from "./root-images.js";
 
 interface Seen {
@@ -39,13 +41,15 @@ interface Seen {
 }
 
 /**
- * Opens a data root. One that is absent is empty.
- * @throws TpullError `ROOT_NOT_READABLE`, `STORE_IO_FAILED`
+ * Opens a data root. One that goes away later is empty until it is back.
+ * @throws TpullError `ROOT_NOT_FOUND`, `ROOT_NOT_A_DIRECTORY`,
+ *   `ROOT_NOT_READABLE`, `STORE_IO_FAILED`
  */
 export async function openRoot(
   root: string,
   onWarning?: OnServeWarning,
 ): Promise<Source> {
+  await requireRoot(root);
   const store = await openStore(root);
   const said = new Set<string>();
   const complain = (message: string): void => {
@@ -191,22 +195,38 @@ class RootRepository implements Repository {
       const found = await this.#originals.document(image, name, digest);
       if (found !== undefined) return found;
     }
+    let damage: DamagedContentError | undefined;
     for (const image of this.#images()) {
-      const manifest = await this.#made.manifest(image);
-      if (manifest?.digest === digest) return manifest;
+      try {
+        const manifest = await this.#made.manifest(image);
+        if (manifest?.digest === digest) return manifest;
+      } catch (error) {
+        if (!(error instanceof DamagedContentError)) throw error;
+        damage ??= error;
+      }
     }
+    // It may have been this one's.
+    if (damage !== undefined) throw damage;
     return undefined;
   }
 
   async blob(digest: Digest): Promise<ServedBlob | undefined> {
-    const original = await this.#originals.blob(this.#all, digest);
-    if (original !== undefined) return original;
+    let damage: DamagedContentError | undefined;
+    try {
+      const original = await this.#originals.blob(this.#all, digest);
+      if (original !== undefined) return original;
+    } catch (error) {
+      if (!(error instanceof DamagedContentError)) throw error;
+      damage = error;
+    }
+    // One that is not compressed can be put together from its files, too.
     for (const { id, layers } of this.#all) {
       if ((id as string) === digest) return await this.#made.config(id);
       const diffId = digest as string as DiffId;
       const layer = layers.find((one) => one.diffId === diffId);
       if (layer !== undefined) return await this.#made.layer(layer);
     }
+    if (damage !== undefined) throw damage;
     return undefined;
   }
 

@@ -1,5 +1,4 @@
 /** `serve()`: images from layouts, archives and data roots as a registry that others pull from. */
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { TpullError } from "../../store/index.js";
 import type { Exchange } from "./exchange.js";
@@ -19,6 +18,7 @@ import { openRoot } from "./root-source.js";
 import { announce, servedBy, type ServedRepository } from "./served.js";
 import { startRegistryServer } from "./server.js";
 import type { OnServeWarning, ServeWarning, Source } from "./source.js";
+import { readTls, type TlsFiles } from "./tls-files.js";
 
 /** An image layout: a folder, or a plain tar archive of one. */
 export interface ServedLayout {
@@ -45,8 +45,7 @@ export interface ServeOptions {
   /** `host:port`, `:port` for all addresses, or `unix:PATH`; default `127.0.0.1:5000`. Port 0 is a free one. */
   readonly listen?: string | undefined;
   /** PEM files. Without them plain HTTP is spoken. */
-  readonly tls?:
-    { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly tls?: TlsFiles | undefined;
   /** A file of `user:hash` lines with bcrypt hashes; without one everybody may pull. */
   readonly htpasswdFile?: string | undefined;
   /** Where `/metrics` is for Prometheus, as `listen`; default: nowhere. */
@@ -79,8 +78,8 @@ export interface Serving {
 /**
  * Serves images read-only by the OCI distribution-spec until `close()`, or until
  * the signal. Sources are followed as they change.
- * @throws TpullError `LAYOUT_INVALID`, `REPOSITORY_INVALID`, `ROOT_NOT_READABLE`,
- *   `STORE_IO_FAILED`, `HTPASSWD_INVALID`, `TLS_INVALID`, `OPTION_INVALID`,
+ * @throws TpullError `LAYOUT_INVALID`, `REPOSITORY_INVALID`, `ROOT_NOT_FOUND`,
+ *   `ROOT_NOT_A_DIRECTORY`, `ROOT_NOT_READABLE`, `STORE_IO_FAILED`, `HTPASSWD_INVALID`, `TLS_INVALID`, `OPTION_INVALID`,
  *   `LISTEN_FAILED`, `ABORTED`
  */
 export async function serve(options: ServeOptions): Promise<Serving> {
@@ -88,7 +87,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const listen = addressOf(options.listen ?? "127.0.0.1:5000");
   const metricsAt =
     options.metrics === undefined ? undefined : addressOf(options.metrics);
-  const tls = await readTls(options.tls);
+  const tls = options.tls && (await readTls(options.tls));
   const steps: (() => Promise<void>)[] = [];
   const giveBack = async (): Promise<void> => {
     for (let step = steps.pop(); step; step = steps.pop()) await step();
@@ -170,24 +169,6 @@ function addressOf(text: string): ListenAddress {
     `${JSON.stringify(text)} is no address to listen on`,
     { hint: "Write host:port, :port or unix:PATH." },
   );
-}
-
-async function readTls(
-  tls: ServeOptions["tls"],
-): Promise<{ cert: string; key: string } | undefined> {
-  if (tls === undefined) return undefined;
-  const read = async (path: string): Promise<string> => {
-    try {
-      return await readFile(path, "utf8");
-    } catch (cause) {
-      throw new TpullError(
-        "TLS_INVALID",
-        `${path} cannot be read: ${(cause as Error).message}`,
-        { cause },
-      );
-    }
-  };
-  return { cert: await read(tls.certFile), key: await read(tls.keyFile) };
 }
 
 async function openDoor(

@@ -97,9 +97,12 @@ export async function startRegistryServer(
   server.maxConnections = maxConnections;
   let connected = 0;
   server.on("connection", (socket) => {
+    // Asked for once, it is known also when the client has gone away.
+    void socket.remoteAddress;
     connected += 1;
     socket.once("close", () => (connected -= 1));
   });
+  server.on("secureConnection", (socket) => void socket.remoteAddress);
   // Node counts bytes that the client takes as movement, so this ends stalled
   // downloads and leaves slow ones alone.
   server.setTimeout(idleTimeoutMs);

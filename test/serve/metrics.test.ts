@@ -2,7 +2,25 @@ import { expect, it, onTestFinished } from "vitest";
 import { memoryContent } from "#src/serve/memory-content.js";
 import { ServeMetrics } from "#src/serve/metrics.js";
 import { startMetricsServer } from "#src/serve/metrics-server.js";
+import { Refusal } from "#src/serve/refusal.js";
 import { serve } from "./registry.js";
+
+it("says what was asked for also of who was not let in", async () => {
+  const routes: string[] = [];
+  const registry = await serve(memoryContent(), {
+    doorkeeper: () => Promise.reject(new Refusal(401, "UNAUTHORIZED", "no")),
+    onEnd: ({ route, repository }) => routes.push(`${route} ${repository}`),
+  });
+  for (const path of ["/v2/", "/v2/team/app/manifests/1", "/v2/UP/tags/list"]) {
+    expect((await registry.send("GET", path)).status).toBe(401);
+  }
+  await registry.close();
+  expect(routes).toEqual([
+    "ping undefined",
+    "manifest team/app",
+    "other undefined",
+  ]);
+});
 
 it("counts what was served, by kind and status", async () => {
   const content = memoryContent();

@@ -1,9 +1,13 @@
+import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { memoryContent } from "#src/serve/memory-content.js";
 import {
+  nobodyAmong,
   passwordDoor,
   readHtpasswd,
   type Passwords,
@@ -73,6 +77,72 @@ describe("who may come in", () => {
       expect((await registry.send("GET", target)).status).toBe(401);
       expect((await registry.send("PUT", target)).status).toBe(401);
     }
+  });
+
+  it("is told apart by nobody: a name that is not there takes as long as one that is", () => {
+    const of = (cost: string) => `$2y$${cost}${SECRET.slice(6)}`;
+    const only = nobodyAmong(new Map([["alice", of("04")]]));
+    for (const name of ["x", "y", "z"]) {
+      expect(only(name)).toMatch(/^\$2b\$04\$[./A-Za-z0-9]{53}$/);
+    }
+    const several = nobodyAmong(
+      new Map(["04", "05", "12"].map((cost) => [cost, of(cost)])),
+    );
+    const costs = Array.from({ length: 100 }, (_, at) => several(`${at}`));
+    expect(new Set(costs.map((hash) => hash.slice(4, 6)))).toEqual(
+      new Set(["04", "05", "12"]),
+    );
+    expect(several("7")).toBe(several("7"));
+  });
+
+  it("gets in while somebody else guesses at the same address", async () => {
+    const users = new Map([["alice", SECRET]]);
+    const door = passwordDoor(users);
+    const server = await serve(memoryContent(), {
+      doorkeeper: door.doorkeeper,
+    });
+    const statusOf = async (text: string): Promise<number> => {
+      const reply = await fetch(`${server.url}/v2/`, { headers: basic(text) });
+      await reply.arrayBuffer();
+      return reply.status;
+    };
+    const guesses = Array.from({ length: 80 }, (_, at) =>
+      statusOf(`nobody:guess ${at}`),
+    );
+    // As many at once as a client may begin with, of which none has been let in yet.
+    const own = Array.from({ length: 20 }, () => statusOf("alice:secret"));
+    expect(new Set(await Promise.all(own))).toEqual(new Set([200]));
+    expect(await Promise.all(guesses)).toContain(429);
+    await server.close();
+    await door.close();
+  });
+
+  it("is no more in the way once it has hung up", async () => {
+    const users = new Map([["alice", SECRET.replace("$04$", "$12$")]]);
+    const door = passwordDoor(users);
+    const server = await serve(memoryContent(), {
+      doorkeeper: door.doorkeeper,
+    });
+    const { hostname, port } = new URL(server.url);
+    const sockets = await Promise.all(
+      Array.from({ length: 20 }, async (_, at) => {
+        const socket = connect(Number(port), hostname);
+        await once(socket, "connect");
+        const { Authorization } = basic(`alice:guess ${at}`);
+        socket.write(
+          `GET /v2/ HTTP/1.1\r\nHost: x\r\nAuthorization: ${Authorization}\r\n\r\n`,
+        );
+        return socket;
+      }),
+    );
+    const status = async (guess: string): Promise<number> =>
+      (await server.send("GET", "/v2/", basic(`alice:${guess}`))).status;
+    await vi.waitUntil(async () => (await status("one more")) === 429);
+    for (const socket of sockets) socket.resetAndDestroy();
+    await delay(50);
+    expect(await status("another")).toBe(401);
+    await server.close();
+    await door.close();
   });
 
   it("is turned away when too many are being looked at", async () => {

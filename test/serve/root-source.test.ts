@@ -3,7 +3,11 @@
 import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Repository, ServedBlob } from "#src/serve/content.js";
+import {
+  DamagedContentError,
+  type Repository,
+  type ServedBlob,
+} from "#src/serve/content.js";
 import { mergedContent } from "#src/serve/merged-content.js";
 import { openRoot } from "#src/serve/root-source.js";
 import type { Source } from "#src/serve/source.js";
@@ -24,7 +28,7 @@ import { Cleanups } from "../helpers/run.js";
 import { storedLayers } from "../helpers/store/data-root.js";
 import { archive, directory, file } from "../helpers/tar-writer.js";
 import { pulling, publish } from "../pull/support/pulls.js";
-import { serve } from "./registry.js";
+import { errorOf, serve } from "./registry.js";
 
 const noise = (length: number, seed: number): Buffer =>
   Buffer.from(
@@ -207,7 +211,9 @@ describe.skipIf(!asRoot)("a data root", () => {
     const server = await serve(mergedContent([other]));
     const target = `/v2/damaged/blobs/${digestOf(big)}`;
     await expect(server.send("GET", target)).rejects.toThrow();
-    expect((await server.send("GET", target)).status).toBe(404);
+    const refused = await server.send("GET", target);
+    expect(refused.status).toBe(500);
+    expect(errorOf(refused).message).toContain("damaged");
     expect(said.join()).toContain(digestOf(big));
     await server.close();
     await other.close();
@@ -225,14 +231,23 @@ describe.skipIf(!asRoot)("a data root", () => {
       if (code !== "SERVE_REBUILT") said.push(message);
     });
     const served = await mergedContent([other]).repository("gone");
-    expect(await served?.manifest({ tag: "1" })).toBe(undefined);
+    await expect(served?.manifest({ tag: "1" })).rejects.toThrow(
+      DamagedContentError,
+    );
+    const absent = digestOf("another");
+    await expect(served?.manifest({ digest: absent })).rejects.toThrow(
+      DamagedContentError,
+    );
     expect(said).toEqual([expect.stringContaining("cannot be served")]);
     await other.close();
   });
 });
 
-it("reads an absent root as an empty one", async () => {
-  const absent = await openRoot("/nonexistent/root");
-  expect([...(await absent.repositories()).keys()]).toEqual([]);
-  await absent.close();
+it("is refused where there is none", async () => {
+  await expect(openRoot("/nonexistent/root")).rejects.toMatchObject({
+    code: "ROOT_NOT_FOUND",
+  });
+  await expect(openRoot("/proc/self/status")).rejects.toMatchObject({
+    code: "ROOT_NOT_A_DIRECTORY",
+  });
 });

@@ -1,5 +1,6 @@
 // `serve()` as a program calls it.
-import { writeFile, mkdir } from "node:fs/promises";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -106,6 +107,12 @@ describe("what is served", () => {
   it("is nothing where there is nothing, and that is said", async () => {
     const warnings: string[] = [];
     const root = join(await cleanups.tempDir(), "root");
+    const onWarning = ({ code }: ServeWarning) => void warnings.push(code);
+    await expect(
+      started({ sources: [{ root }], onWarning }),
+    ).rejects.toMatchObject({ code: "ROOT_NOT_FOUND" });
+    expect(warnings).toEqual([]);
+    await mkdir(root);
     await started({
       sources: [{ root }],
       onWarning: ({ code }) => warnings.push(code),
@@ -147,13 +154,44 @@ describe("where it is served", () => {
     // Plain HTTP to it is an error of that client alone.
     await expect(request(`http://${serving.host}/v2/`)).rejects.toThrow();
     const wrong = makeCert({ name: "other" });
-    await writeFile(keyFile, wrong.key);
-    await expect(started({ tls: { certFile, keyFile } })).rejects.toMatchObject(
-      { code: "TLS_INVALID" },
-    );
+    const certificate = await readFile(certFile, "utf8");
+    const locked = generateKeyPairSync("ec", {
+      namedCurve: "P-256",
+      publicKeyEncoding: { type: "spki", format: "pem" },
+      privateKeyEncoding: {
+        type: "pkcs8",
+        format: "pem",
+        cipher: "aes-256-cbc",
+        passphrase: "secret",
+      },
+    });
+    const wrongs: [string, string, RegExp][] = [
+      [
+        certificate,
+        wrong.key,
+        /key\.pem holds a key that is not that of .*cert/,
+      ],
+      [certificate, "no PEM", /key\.pem holds no private key/],
+      [
+        certificate,
+        locked.privateKey,
+        /key\.pem holds a key with a passphrase/,
+      ],
+      ["no PEM", wrong.key, /cert\.pem holds no certificate/],
+    ];
+    for (const [cert, key, why] of wrongs) {
+      await writeFile(certFile, cert);
+      await writeFile(keyFile, key);
+      const tls = { certFile, keyFile };
+      await expect(started({ tls })).rejects.toMatchObject({
+        code: "TLS_INVALID",
+        message: expect.stringMatching(why) as string,
+      });
+    }
     const absent = { certFile: join(folder, "no"), keyFile };
     await expect(started({ tls: absent })).rejects.toMatchObject({
       code: "TLS_INVALID",
+      message: expect.stringContaining(absent.certFile) as string,
     });
   });
 

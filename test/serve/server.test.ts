@@ -4,14 +4,16 @@ import { networkInterfaces } from "node:os";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { Client, request } from "undici";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Content } from "#src/serve/content.js";
+import type { Exchange } from "#src/serve/exchange.js";
 import { memoryContent } from "#src/serve/memory-content.js";
 import { startRegistryServer } from "#src/serve/server.js";
 import type {
   RegistryServer,
   RegistryServerOptions,
 } from "#src/serve/server.js";
+import { MOST_UNANSWERED } from "#src/serve/unanswered.js";
 import { digestOf } from "#store/digest.js";
 
 const digest = digestOf("any");
@@ -111,6 +113,74 @@ describe("clients that do not behave", () => {
     expect(produced()).toBeLessThan(LARGE);
     expect((await request(`${server.url}/v2/`)).statusCode).toBe(200);
     expect(errors).toEqual([]);
+  });
+
+  it("are answered in order when they send some requests ahead", async () => {
+    const content = memoryContent();
+    const server = await start(content);
+    const client = await dial(server);
+    const targets = Array.from({ length: MOST_UNANSWERED }, (_, at) =>
+      at % 2 === 0 ? "/v2/" : "/v2/none",
+    );
+    const last = targets.length - 1;
+    client.write(
+      targets
+        .map((target, at) => {
+          const connection = at === last ? "close" : "keep-alive";
+          return `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\n\r\n`;
+        })
+        .join(""),
+    );
+    const statuses = (await text(client)).match(/HTTP\/1\.1 \d+/g);
+    expect(statuses).toEqual(
+      targets.map((target) => `HTTP/1.1 ${target === "/v2/" ? 200 : 404}`),
+    );
+  });
+
+  it("are cut off when they send requests without end and never read", async () => {
+    let begun = 0;
+    let ended = 0;
+    let most = 0;
+    const server = await start(memoryContent(), {
+      onBegin: () => (most = Math.max(most, ++begun - ended)),
+      onEnd: () => (ended += 1),
+    });
+    const many = GET_BLOB.repeat(20_000);
+    const clients = await Promise.all([1, 2, 3].map(() => dial(server)));
+    const gone = clients.map(async (client) => {
+      client.pause();
+      client.on("error", () => {});
+      client.write(many);
+      await new Promise((resolve) => client.resume().once("close", resolve));
+    });
+    await Promise.all(gone);
+    expect((await request(`${server.url}/v2/`)).statusCode).toBe(200);
+    expect(most).toBeLessThanOrEqual(clients.length * MOST_UNANSWERED);
+    expect(begun).toBeLessThan(10_000);
+    await vi.waitUntil(() => ended === begun);
+  });
+
+  it("leave nothing behind when they hang up with requests that wait for their turn", async () => {
+    const { content, opened, closed } = largeBlob();
+    const exchanges: Exchange[] = [];
+    let begun = 0;
+    const server = await start(content, {
+      onBegin: () => (begun += 1),
+      onEnd: (exchange) => exchanges.push(exchange),
+    });
+    const client = await dial(server);
+    client.write(GET_BLOB.repeat(5));
+    await opened;
+    client.resetAndDestroy();
+    await closed;
+    await vi.waitUntil(() => exchanges.length === 5);
+    expect(begun).toBe(5);
+    expect(exchanges.every(({ aborted }) => aborted)).toBe(true);
+    expect(exchanges.map(({ remote }) => remote)).toEqual(
+      Array(5).fill("127.0.0.1"),
+    );
+    await server.close();
+    expect(exchanges).toHaveLength(5);
   });
 
   it.each(["\x16\x03\x01\x02\x00", "GET\r\n\r\n", "GET /v2/ HTTP/1.1\r\n\0"])(

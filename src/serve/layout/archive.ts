@@ -23,6 +23,7 @@ import {
   MAX_MANIFEST_BYTES,
   readStretch,
   type Stretch,
+  type TopFile,
 } from "./files.js";
 import { identityOf } from "./folder.js";
 import { ReadAhead } from "./read-ahead.js";
@@ -31,6 +32,11 @@ import { ReadAhead } from "./read-ahead.js";
 const MAX_MEMBERS = 1_000_000;
 /** What Go's reader accepts. */
 const MAX_EXTENDED_BYTES = 1024 * 1024;
+const TOP: readonly string[] = [
+  "oci-layout",
+  "index.json",
+  "manifest.json",
+] satisfies TopFile[];
 const BLOB = /^blobs\/sha256\/([0-9a-f]{64})$/;
 
 interface Place {
@@ -75,7 +81,7 @@ export class LayoutArchive implements LayoutFiles {
     return `${name} in ${this.place}`;
   }
 
-  async top(name: "oci-layout" | "index.json"): Promise<Buffer | undefined> {
+  async top(name: TopFile): Promise<Buffer | undefined> {
     const stretch = this.#stretch(name);
     if (stretch === undefined) return undefined;
     if (stretch.size > MAX_MANIFEST_BYTES) {
@@ -198,7 +204,7 @@ function extend(extensions: Extensions, type: string, data: Buffer): void {
 function memberName({ name, type }: TarHeader): string | undefined {
   if (type !== Type.regular && type !== Type.contiguous) return undefined;
   const bare = name.replace(/^(?:\.?\/)+/, "");
-  if (bare === "oci-layout" || bare === "index.json") return bare;
+  if (TOP.includes(bare)) return bare;
   const digest = `sha256:${BLOB.exec(bare)?.[1]}`;
   return isDigest(digest) ? digest : undefined;
 }

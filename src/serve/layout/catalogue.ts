@@ -1,5 +1,11 @@
 /** What is in an image layout (OCI image-spec, "Image Layout"), read from its indexes and manifests. */
-import { isDigest, isTpullError, type Digest } from "../../../store/index.js";
+import {
+  isDigest,
+  isTpullError,
+  TpullError,
+  type Digest,
+} from "../../../store/index.js";
+import { printable } from "../../../store/reference/printable.js";
 import type { Referrer } from "../content.js";
 import { isIndexType } from "../accept.js";
 import { entryName, type EntryName } from "./entry-name.js";
@@ -124,8 +130,8 @@ export async function readCatalogue(
   > {
     const found = await readManifest(files, digest);
     if (found === undefined) return undefined;
-    if (typeof found === "string") {
-      complain(found);
+    if ("wrong" in found) {
+      complain(found.wrong);
       return undefined;
     }
     let json: unknown;
@@ -146,6 +152,13 @@ export async function readCatalogue(
   }
 }
 
+/** Why a manifest that is there is not given to anybody. */
+export interface WrongManifest {
+  readonly wrong: string;
+  /** It is not what its name says; else it is what no client would take. */
+  readonly damaged: boolean;
+}
+
 /**
  * The bytes of a manifest, which hash to its digest.
  * @returns undefined when it is not there; a sentence when it is not what it should be
@@ -153,18 +166,19 @@ export async function readCatalogue(
 export async function readManifest(
   files: LayoutFiles,
   digest: Digest,
-): Promise<Buffer | string | undefined> {
+): Promise<Buffer | WrongManifest | undefined> {
   const stretch = await files.blob(digest);
   if (stretch === undefined) return undefined;
   const subject = `the manifest ${digest} in ${files.place}`;
   if (stretch.size > MAX_MANIFEST_BYTES) {
-    return `${subject} has ${stretch.size} bytes, more than ${MAX_MANIFEST_BYTES}`;
+    const wrong = `${subject} has ${stretch.size} bytes, more than ${MAX_MANIFEST_BYTES}`;
+    return { wrong, damaged: false };
   }
   const bytes = await readStretch(stretch);
   const found = hashOf(bytes);
-  return found === digest
-    ? bytes
-    : `${subject} is damaged: it hashes to ${found}`;
+  if (found === digest) return bytes;
+  const wrong = `${subject} is damaged: it hashes to ${found}`;
+  return { wrong, damaged: true };
 }
 
 /** What a list of referrers says of an artifact (OCI distribution-spec, "Listing Referrers"). */
@@ -195,12 +209,7 @@ function textsOf(annotations: JsonObject): Record<string, string> {
 
 async function checkVersion(files: LayoutFiles): Promise<void> {
   const bytes = await files.top("oci-layout");
-  if (bytes === undefined) {
-    throw invalidLayout(
-      files.place,
-      "is no image layout: it has no oci-layout",
-    );
-  }
+  if (bytes === undefined) throw await noLayout(files);
   const path = files.pathOf("oci-layout");
   const marker = parseJson(bytes, path);
   const version = isObject(marker) ? marker["imageLayoutVersion"] : undefined;
@@ -210,6 +219,23 @@ async function checkVersion(files: LayoutFiles): Promise<void> {
       `names version ${JSON.stringify(version)}, where 1.0.0 is known`,
     );
   }
+}
+
+/** Says which other form of images it is, if it is one. */
+async function noLayout(files: LayoutFiles): Promise<TpullError> {
+  if ((await files.top("manifest.json")) === undefined) {
+    return invalidLayout(
+      files.place,
+      "is no image layout: it has no oci-layout",
+    );
+  }
+  return new TpullError(
+    "LAYOUT_INVALID",
+    `${printable(files.place)} is no image layout but docker's own archive, or the directory that skopeo calls dir: these are not served from where they lie`,
+    {
+      hint: "'tpull load --root ROOT -i' takes it into a data root, and 'tpull serve --root ROOT' serves that.",
+    },
+  );
 }
 
 function descriptorsOf(index: unknown, path: string): Descriptor[] {

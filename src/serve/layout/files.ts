@@ -5,16 +5,19 @@ import { TpullError } from "../../../store/index.js";
 /** No client takes a larger manifest; an index of images is not larger either. */
 export const MAX_MANIFEST_BYTES: number = 4 * 1024 * 1024;
 
+/** The two that a layout has, and the one by which other forms are told. */
+export type TopFile = "oci-layout" | "index.json" | "manifest.json";
+
 export interface LayoutFiles {
   /** The path of the folder or archive. */
   readonly place: string;
   /** How messages call a file in it. */
   pathOf(name: string): string;
   /**
-   * One of the two files at the top; undefined when it is not there.
+   * One of the files at the top; undefined when it is not there.
    * @throws TpullError `LAYOUT_INVALID` for one that is no small regular file
    */
-  top(name: "oci-layout" | "index.json"): Promise<Buffer | undefined>;
+  top(name: TopFile): Promise<Buffer | undefined>;
   /** A blob as it lies there; undefined when it does not, or is no regular file (a link could lead anywhere). */
   blob(digest: Digest): Promise<Stretch | undefined>;
   /** Gives back what is held open, as soon as nobody reads any more. */

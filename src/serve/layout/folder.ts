@@ -10,6 +10,7 @@ import {
   MAX_MANIFEST_BYTES,
   type Stretch,
   type StretchReader,
+  type TopFile,
 } from "./files.js";
 
 /** A link is no file of the layout; a pipe would hold up whoever opens it. */
@@ -54,7 +55,7 @@ export class LayoutFolder implements LayoutFiles {
     return join(this.place, name);
   }
 
-  async top(name: "oci-layout" | "index.json"): Promise<Buffer | undefined> {
+  async top(name: TopFile): Promise<Buffer | undefined> {
     const path = this.pathOf(name);
     let handle: FileHandle;
     try {

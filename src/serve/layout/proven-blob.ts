@@ -2,12 +2,12 @@
  * Blobs that are checked on their way out. A small one is hashed before it is
  * given; a large one along with the first transfer of all of it, which then
  * ends short of its last piece if the blob is damaged. From then on a file that
- * is proven goes out unchecked, and a damaged one is not there, until the
+ * is proven goes out unchecked, and a damaged one is refused, until the
  * filesystem says that it has changed.
  */
 import { createHash } from "node:crypto";
 import type { Digest } from "../../../store/index.js";
-import type { ServedBlob } from "../content.js";
+import { DamagedContentError, type ServedBlob } from "../content.js";
 import { PIECE_BYTES, piecesOf } from "../piece-cache.js";
 import { readStretch, type Stretch, type StretchReader } from "./files.js";
 
@@ -24,16 +24,15 @@ export class BlobProofs {
     this.#onDamage = onDamage;
   }
 
-  /** The blob; undefined when it is known to be damaged. */
-  async blob(
-    stretch: Stretch,
-    digest: Digest,
-  ): Promise<ServedBlob | undefined> {
+  /** @throws DamagedContentError when it is known to be damaged */
+  async blob(stretch: Stretch, digest: Digest): Promise<ServedBlob> {
     const key = `${digest} ${stretch.identity}`;
     if (!this.#known.has(key) && stretch.size <= SMALL_BYTES) {
       this.#judge(key, digest, hashOf(await readStretch(stretch)));
     }
-    if (this.#known.get(key) === "damaged") return undefined;
+    if (this.#known.get(key) === "damaged") {
+      throw new DamagedContentError(`the blob ${digest} is damaged`);
+    }
     return {
       size: stretch.size,
       open: (start, end) => this.#pieces(stretch, digest, key, start, end),

@@ -3,13 +3,14 @@ import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { isTpullError, type Digest } from "../../../store/index.js";
 import { isAbsent } from "../../../store/io-error.js";
-import type {
-  Content,
-  ManifestReference,
-  Referrer,
-  Repository,
-  ServedBlob,
-  ServedManifest,
+import {
+  type Content,
+  DamagedContentError,
+  type ManifestReference,
+  type Referrer,
+  type Repository,
+  type ServedBlob,
+  type ServedManifest,
 } from "../content.js";
 import { mergedContent } from "../merged-content.js";
 import { checkRepositoryName, isRepositoryName } from "../names.js";
@@ -202,8 +203,10 @@ class LayoutRepository implements Repository {
     const mediaType = digest && catalogue.mediaTypes.get(digest);
     if (digest === undefined || mediaType === undefined) return undefined;
     const bytes = await readManifest(files, digest);
-    if (typeof bytes !== "string") return bytes && { digest, mediaType, bytes };
-    complain(bytes);
+    if (bytes === undefined) return undefined;
+    if (!("wrong" in bytes)) return { digest, mediaType, bytes };
+    complain(bytes.wrong);
+    if (bytes.damaged) throw new DamagedContentError(bytes.wrong);
     return undefined;
   }
 

@@ -158,6 +158,8 @@ describe("an archive", () => {
     await writeFile(path, archive([file("manifest.json", "[]")]));
     await expect(layoutContent(path, "r")).rejects.toMatchObject({
       code: "LAYOUT_INVALID",
+      message: expect.stringContaining("docker's own archive") as string,
+      hint: expect.stringContaining("tpull load") as string,
     });
   });
 

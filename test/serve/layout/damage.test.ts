@@ -10,7 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ServedBlob } from "#src/serve/content.js";
+import { DamagedContentError, type ServedBlob } from "#src/serve/content.js";
 import { openLayout } from "#src/serve/layout/source.js";
 import { mergedContent } from "#src/serve/merged-content.js";
 import type { Source } from "#src/serve/source.js";
@@ -18,7 +18,7 @@ import type { Digest } from "#store/digest.js";
 import { imageOf, layerOf } from "../../helpers/image-builder.js";
 import { named, writeLayout } from "../../helpers/layout-writer.js";
 import { archive, file } from "../../helpers/tar-writer.js";
-import { serve } from "../registry.js";
+import { errorOf, serve } from "../registry.js";
 
 /** Larger than what is hashed before it is given. */
 const layer = layerOf(archive([file("x", Buffer.alloc(3_000_000, "x"))]), {
@@ -74,14 +74,17 @@ describe("a damaged file", () => {
     const repository = await mergedContent([source]).repository("r");
     expect(await repository?.manifest({ tag: "v" })).toBeDefined();
     await damage(image.manifest.digest, image.manifest.data as Buffer);
-    expect(await repository?.manifest({ tag: "v" })).toBe(undefined);
-    expect(await repository?.manifest({ tag: "v" })).toBe(undefined);
+    for (const asked of ["v", "v"]) {
+      await expect(repository?.manifest({ tag: asked })).rejects.toThrow(
+        DamagedContentError,
+      );
+    }
     expect(warnings).toEqual([expect.stringContaining("is damaged")]);
   });
 
   it("is not given as a config, not even once", async () => {
     await damage(CONFIG, image.config.data as Buffer);
-    expect(await blobOf(CONFIG)).toBe(undefined);
+    await expect(blobOf(CONFIG)).rejects.toThrow(DamagedContentError);
     expect(warnings).toHaveLength(1);
   });
 
@@ -90,8 +93,13 @@ describe("a damaged file", () => {
     const registry = await serve(mergedContent([source]));
     const target = `/v2/r/blobs/${LAYER}`;
     await expect(registry.send("GET", target)).rejects.toThrow();
-    expect((await registry.send("GET", target)).status).toBe(404);
-    expect((await registry.send("HEAD", target)).status).toBe(404);
+    const refused = await registry.send("GET", target);
+    expect(refused.status).toBe(500);
+    expect(errorOf(refused)).toMatchObject({
+      code: "UNKNOWN",
+      message: expect.stringContaining("damaged") as string,
+    });
+    expect((await registry.send("HEAD", target)).status).toBe(500);
     expect(warnings).toEqual([expect.stringContaining(LAYER)]);
     await registry.close();
   });
@@ -99,7 +107,7 @@ describe("a damaged file", () => {
   it("is a layer again when it is put right", async () => {
     await damage(LAYER, layer.data as Buffer);
     await expect(readAll(await blobOf(LAYER))).rejects.toThrow("hashes to");
-    expect(await blobOf(LAYER)).toBe(undefined);
+    await expect(blobOf(LAYER)).rejects.toThrow(DamagedContentError);
     await writeFile(fileOf(LAYER), layer.data as Buffer);
     await utimes(fileOf(LAYER), 1, 1);
     expect(await readAll(await blobOf(LAYER))).toBe(layer.size);

@@ -14,6 +14,7 @@ const input = {
   start: "dist/bin/start.js",
   "rebuild-worker": "dist/store/rebuild/rebuild-worker.js",
   "password-worker": "dist/src/serve/password-worker.js",
+  "yaml-worker": "dist/src/lists/yaml-worker.js",
 };
 
 // Left to itself the bundler cuts a chunk for each set of commands that share

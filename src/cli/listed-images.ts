@@ -3,13 +3,10 @@ import { USAGE } from "./args.js";
 import type { CliContext } from "./context.js";
 import { imagesIn } from "./listed.js";
 import type { Flags } from "./options.js";
-import { type Output, openOutput } from "./output.js";
-import type { CliInput } from "./prompt.js";
-import type { Environment } from "./settings.js";
+import { openOutput } from "./output.js";
 import type { ListedImage } from "../lists/index.js";
-import { parsePlatform } from "../platform.js";
 import type { ImageRequest } from "../requests.js";
-import { TpullError, isTpullError } from "../../store/errors.js";
+import { TpullError } from "../../store/errors.js";
 
 /**
  * Adds the images of `--file` to a request.
@@ -46,16 +43,14 @@ export async function withListed<
 export async function requestsOf(
   images: readonly string[],
   flags: Flags,
-  context: { env: Environment; stdin: () => CliInput; output: Output },
+  context: Parameters<typeof imagesIn>[2],
 ): Promise<ImageRequest[]> {
   const { file = [], platform, quiet } = flags;
   const { images: listed } = await imagesIn(file, flags, context);
   const named = listed.filter(
     (image: Listed) => image.platform !== undefined && !image.platformFixed,
   );
-  if (platform === undefined) {
-    for (const image of named) checkPlatform(image);
-  } else if (named.length > 0 && !quiet) {
+  if (platform !== undefined && named.length > 0 && !quiet) {
     const { output } = context;
     const count = named.length === 1 ? "an image" : `${named.length} images`;
     output.err(
@@ -88,14 +83,4 @@ function requestOf(image: Listed, withPlatform: boolean): ImageRequest {
     ...(platformFixed && platform !== undefined ? { platforms: platform } : {}),
     ...(digest === undefined ? {} : { digest }),
   };
-}
-
-/** Says where a platform stands that is none. */
-function checkPlatform({ platform = "", from = "" }: ListedImage): void {
-  if (platform === "all") return;
-  try {
-    parsePlatform(platform);
-  } catch (error) {
-    throw isTpullError(error) ? error.with({}, `${from}: `) : error;
-  }
 }

@@ -17,7 +17,14 @@ export async function imagesIn(
     env,
     stdin,
     output,
-  }: { env: Environment; stdin: () => CliInput; output: Output },
+    query,
+  }: {
+    env: Environment;
+    stdin: () => CliInput;
+    output: Output;
+    /** Of a command that is told to stop, and is not ended by a signal itself. */
+    query?: { readonly signal?: AbortSignal | undefined };
+  },
 ): Promise<ImageList> {
   const { profile, platform, quiet } = flags;
   const list = await readImageLists(files, {
@@ -25,6 +32,7 @@ export async function imagesIn(
     ignoreBuildable: flags["ignore-buildable"] === true,
     ...(profile === undefined ? {} : { profiles: profile }),
     ...(platform === undefined ? {} : { platforms: platform }),
+    ...(query?.signal === undefined ? {} : { signal: query.signal }),
     // Node opens it when it is looked at.
     ...(files.includes("-") ? { stdin: stdin() } : {}),
   });

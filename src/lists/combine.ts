@@ -4,6 +4,7 @@ import {
   canonicalName,
   parseReference,
 } from "../../store/reference/reference.js";
+import { parsePlatform } from "../platform.js";
 import type { ListedImage } from "./listed.js";
 
 export class CombinedImages {
@@ -12,12 +13,14 @@ export class CombinedImages {
 
   /**
    * @param at where it is named
-   * @throws TpullError `IMAGE_LIST_INVALID` where two locks have different
+   * @throws TpullError `PLATFORM_INVALID`; `IMAGE_LIST_INVALID` where two locks have different
    *   digests for a name; `REFERENCE_INVALID`, `DIGEST_UNSUPPORTED`
    */
   add(image: ListedImage, at: string): void {
     const { reference, platform, digest } = image;
     const name = canonicalName(parseReference(reference));
+    // Said here, since lists are read also where nothing is pulled.
+    if (platform !== undefined && platform !== "all") parsePlatform(platform);
     if (digest !== undefined) this.#pin(name, digest, at);
     const key = JSON.stringify([name, platform]);
     if (this.#images.has(key)) return;

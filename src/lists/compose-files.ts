@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 import { realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { TpullError } from "../../store/index.js";
+import { TpullError, isTpullError } from "../../store/index.js";
 import { printable } from "../../store/reference/printable.js";
 import { definedOf, parseEnvFile } from "./env-file.js";
 import { textOf } from "./file-text.js";
@@ -29,7 +29,12 @@ export interface ReadFile {
 
 export class ComposeFiles {
   readonly #read = new Map<string, Mapping>();
+  readonly #signal: AbortSignal | undefined;
   #count = 0;
+
+  constructor(signal?: AbortSignal) {
+    this.#signal = signal;
+  }
 
   /** @throws TpullError `IMAGE_LIST_INVALID` */
   async compose(path: string): Promise<ReadFile> {
@@ -37,7 +42,7 @@ export class ComposeFiles {
     const known = this.#read.get(real);
     if (known !== undefined) return { path: real, document: known };
     const documents = await inFile(path, async () =>
-      yamlDocuments(await textOf(real)),
+      yamlDocuments(await this.#text(real), this.#signal),
     );
     const document = documents.find((each) => isMapping(each));
     if (!isMapping(document)) {
@@ -60,7 +65,10 @@ export class ComposeFiles {
     for (const path of paths) {
       const real = await this.#open(path);
       const found = await inFile(path, async () =>
-        parseEnvFile(await textOf(real), { ...values, ...definedOf(outer) }),
+        parseEnvFile(await this.#text(real), {
+          ...values,
+          ...definedOf(outer),
+        }),
       );
       values = { ...values, ...found };
     }
@@ -77,6 +85,10 @@ export class ComposeFiles {
     // Virtual environments of Python have that name, too.
     if (found === undefined || found.isDirectory()) return {};
     return this.variables([path], outer);
+  }
+
+  #text(path: string): Promise<string> {
+    return textOf(path, { signal: this.#signal });
   }
 
   /** A pipe would be waited for, and a device be read without end. */
@@ -106,7 +118,8 @@ async function inFile<Value>(
   try {
     return await work();
   } catch (error) {
-    if (error instanceof TpullError || error instanceof VariableMissingError) {
+    if (isTpullError(error) && error.code === "ABORTED") throw error;
+    if (isTpullError(error) || error instanceof VariableMissingError) {
       throw invalidFile(path, error.message);
     }
     throw error;

@@ -33,12 +33,13 @@ export function directives(text: string): Map<string, Directive> {
 export function* instructions(text: string): Generator<Instruction> {
   const lines = linesOf(text);
   const escape = directives(text).get("escape")?.value === "`" ? "`" : "\\";
-  let begun: { line: number; text: string } | undefined;
+  let begun: { readonly line: number; readonly parts: string[] } | undefined;
+  /** Ends of the here-documents that are open, the next one last. */
   let documents: string[] = [];
   for (const [at, line] of lines.entries()) {
-    const [end] = documents;
+    const end = documents.at(-1);
     if (end !== undefined) {
-      if (line.replace(/^\t+/, "") === end) documents = documents.slice(1);
+      if (line.replace(/^\t+/, "") === end) documents.pop();
       continue;
     }
     if (/^\s*#/.test(line) || (begun !== undefined && line.trim() === "")) {
@@ -47,17 +48,16 @@ export function* instructions(text: string): Generator<Instruction> {
     const trimmed = line.trimEnd();
     const continued = trimmed.endsWith(escape);
     const part = continued ? trimmed.slice(0, -1) : trimmed;
-    begun = {
-      line: begun?.line ?? at + 1,
-      text: `${begun?.text ?? ""} ${part}`.trim(),
-    };
+    begun ??= { line: at + 1, parts: [] };
+    if (part.trim() !== "") begun.parts.push(part.trimEnd());
     if (continued && at < lines.length - 1) continue;
-    const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/s.exec(begun.text) ?? [];
+    const text = begun.parts.join(" ").trim();
+    const [, word = "", rest = ""] = /^(\S+)\s*(.*)$/s.exec(text) ?? [];
     const upper = word.toUpperCase();
     if (["RUN", "COPY", "ADD"].includes(upper)) {
-      documents = [...rest.matchAll(/<<-?(["']?)([A-Za-z_]\w*)\1/g)].map(
-        ([, , name = ""]) => name,
-      );
+      documents = [...rest.matchAll(/<<-?(["']?)([A-Za-z_]\w*)\1/g)]
+        .map(([, , name = ""]) => name)
+        .toReversed();
     }
     if (word !== "") yield { line: begun.line, word: upper, rest: rest.trim() };
     begun = undefined;

@@ -1,4 +1,5 @@
 /** The images of Kubernetes objects: of whatever has containers, at any depth. */
+import { isTpullError, parseReference } from "../../store/index.js";
 import { type ImageList, invalidList } from "./listed.js";
 import { isMapping, type Mapping } from "./mapping.js";
 
@@ -18,8 +19,8 @@ export function isKubernetes(document: unknown): document is Mapping {
 
 /**
  * Takes the images of all containers in an object, a template of pods
- * anywhere in it included, which custom resources have, too; and of image
- * volumes. `List` objects are what is in them.
+ * anywhere in it included, which custom resources have, too; of image volumes;
+ * and the `spec.image` of custom resources. `List` objects are what is in them.
  * @param document one YAML document
  * @throws TpullError `IMAGE_LIST_INVALID`
  */
@@ -51,6 +52,8 @@ function walk(
       for (const container of value) take(container, here, list);
     } else if (field === "volumes" && Array.isArray(value)) {
       for (const volume of value) takeVolume(volume, here, list);
+    } else if (field === "spec" && (isObject || depth === 0)) {
+      if (isMapping(value)) takeOwn(value["image"], here, list);
     }
     walk(value, here, list, depth + 1);
   }
@@ -65,6 +68,28 @@ function take(container: unknown, owner: string, list: ImageList): void {
   } else if (typeof image !== "string") {
     throw invalidList(from, "its image is no text");
   } else list.images.push({ reference: image, from });
+}
+
+/**
+ * What operators run for an object of theirs (`spec.image`, of a Prometheus for
+ * one). Kubernetes itself has no such field, and what another one means by it
+ * is unknown: it is taken if it can be a reference, and else named.
+ */
+function takeOwn(image: unknown, owner: string, list: ImageList): void {
+  if (image === undefined || image === null || image === "") return;
+  const from = `${owner} spec.image`;
+  if (typeof image !== "string") {
+    const why = "is no reference, but has a form of its own";
+    list.skipped.push({ from, why });
+    return;
+  }
+  try {
+    parseReference(image);
+    list.images.push({ reference: image, from });
+  } catch (error) {
+    if (!isTpullError(error)) throw error;
+    list.skipped.push({ from, why: "is no reference of a container image" });
+  }
 }
 
 /** A volume whose content is an image (`volumes[].image.reference`). */

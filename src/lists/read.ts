@@ -21,6 +21,8 @@ export interface ReadListsOptions {
   readonly platforms?: readonly string[];
   /** What the file `-` is. */
   readonly stdin?: AsyncIterable<Uint8Array | string>;
+  /** Ends it with `ABORTED`. */
+  readonly signal?: AbortSignal;
 }
 
 /** What is said of a list that names nothing at all. */
@@ -38,7 +40,8 @@ const EMPTY: Readonly<Record<Form, string>> = {
  * digest that a lock has for a name holds in all of them.
  * @param paths `-` is standard input
  * @throws TpullError `IMAGE_LIST_INVALID`, which names file and place, also
- *   for what is empty or of no known form; `LOCK_INVALID`, `PLATFORM_INVALID`;
+ *   for what is empty or of no known form; `LOCK_INVALID`, `PLATFORM_INVALID`,
+ *   `ABORTED`;
  *   what {@link parseReference} throws for a wrong reference
  */
 export async function readImageLists(
@@ -52,7 +55,7 @@ export async function readImageLists(
     const at = (from: string | undefined): string =>
       from === undefined ? shown : `${shown}, ${from}`;
     const list = await inFile(shown, async () =>
-      parse(path, await textOf(path, options.stdin), options),
+      parse(path, await textOf(path, options), options),
     );
     for (const image of list.images) {
       const place = at(image.from);

@@ -63,7 +63,7 @@ export function expand(
           ? expand(braced.word, values, dollars, depth + 1)
           : braced;
       out += inner.text;
-      unset.push(...inner.unset);
+      for (const name of inner.unset) unset.push(name);
       at = dollar + 1 + end + 1;
     } else {
       out += "$";

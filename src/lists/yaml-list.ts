@@ -15,6 +15,7 @@ export interface YamlOptions {
   readonly profiles?: readonly string[];
   readonly ignoreBuildable?: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -28,7 +29,7 @@ export async function yamlImages(
 ): Promise<ImageList> {
   const list: ImageList = { images: [], skipped: [] };
   let known = false;
-  for (const document of await yamlDocuments(content)) {
+  for (const document of await yamlDocuments(content, options.signal)) {
     known ||= isCompose(document) || isKubernetes(document);
     const found = isCompose(document)
       ? await composeList(document, path, options)
@@ -43,9 +44,9 @@ export async function yamlImages(
 async function composeList(
   document: Parameters<typeof composeImages>[0],
   path: string,
-  { profiles, ignoreBuildable = false, env }: YamlOptions,
+  { profiles, ignoreBuildable = false, env, signal }: YamlOptions,
 ): Promise<ImageList> {
-  const files = new ComposeFiles();
+  const files = new ComposeFiles(signal);
   try {
     const outer = definedOf(env);
     const beside =

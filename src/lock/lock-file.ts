@@ -31,7 +31,7 @@ export async function readLock(
   stdin?: AsyncIterable<Uint8Array | string>,
 ): Promise<Lock> {
   try {
-    return parseLock(await textOf(path, stdin));
+    return parseLock(await textOf(path, { stdin }));
   } catch (error) {
     if (!isTpullError(error)) throw error;
     const shown = path === "-" ? "standard input" : printable(path);

@@ -16,6 +16,9 @@ describe("text", () => {
   test.each([
     ["a b c", /list: line 1: more than a reference/],
     ["nginx\nteam/UPPER", /list, line 2: .*UPPER/],
+    ["a\nmulti linux/amd64,linux/s390x", /list, line 2: .*"," at position 12/],
+    ["nginx latest", /list, line 1: .*"latest"/],
+    ["linux/arm64 nginx", /list, line 1: .*"nginx"/],
   ])("%j is refused", async (list, message) => {
     await expect(read({ list })).rejects.toThrow(message);
   });
@@ -130,6 +133,44 @@ services:
 });
 
 describe("Kubernetes objects", () => {
+  test("what operators run for objects of theirs", async () => {
+    const found = await read({
+      "monitoring.yaml": `
+apiVersion: monitoring.coreos.com/v1
+kind: Prometheus
+metadata: { name: main }
+spec:
+  image: quay.io/prometheus/prometheus:v2.55.0
+  image2: other
+---
+apiVersion: v1
+kind: List
+items:
+- apiVersion: example.com/v1
+  kind: Disk
+  metadata: { name: root }
+  spec: { image: "https://example.com/disk.qcow2" }
+- apiVersion: example.com/v1
+  kind: App
+  metadata: { name: web }
+  spec: { image: { repository: team/app, tag: "1" }, template: { spec: { image: no } } }
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: prometheuses }
+spec: { versions: [{ schema: { properties: { spec: { image: { type: string } } } } }] }
+`,
+    });
+    expect(found).toEqual({
+      images: ["quay.io/prometheus/prometheus:v2.55.0"],
+      from: ["monitoring.yaml, Prometheus/main spec.image"],
+      skipped: [
+        "monitoring.yaml, Disk/root spec.image: is no reference of a container image",
+        "monitoring.yaml, App/web spec.image: is no reference, but has a form of its own",
+      ],
+    });
+  });
+
   test("every container, at any depth, of several documents", async () => {
     const content = `
 apiVersion: apps/v1

@@ -1,6 +1,6 @@
 /** Turns argv into a checked request, by the tables of `commands.ts` and `options.ts`. */
 import { parseArgs } from "node:util";
-import { TpullError } from "../../store/errors.js";
+import { TpullError, isTpullError } from "../../store/errors.js";
 import { areArchives } from "./archive-operand.js";
 import {
   COMMANDS,
@@ -102,7 +102,10 @@ export function parseCommandLine(argv: readonly string[]): Request {
 
   const flags: Record<string, unknown> = {};
   for (const token of given) {
-    const [name, value] = readOption(token, command ?? "pull");
+    const [name, value] =
+      command === undefined
+        ? readPullOption(token, leading)
+        : readOption(token, command);
     const spec = OPTIONS[name] as OptionSpec;
     if (value === undefined) {
       delete flags[name];
@@ -212,6 +215,22 @@ function refuseUnfinished([word = "", next]: readonly string[]): void {
   throw usageError(
     `${list}, not ${shown(next)}${didYouMean(nearest(next, known))}`,
   );
+}
+
+/** Without a command it is a pull; options that a pull has not may be those of a command that is misspelled. */
+function readPullOption(
+  token: Token & { kind: "option" },
+  leading: readonly string[],
+): ReturnType<typeof readOption> {
+  try {
+    return readOption(token, "pull");
+  } catch (error) {
+    const near = nearCommand(leading[0]);
+    if (near === undefined || !isTpullError(error)) throw error;
+    throw usageError(
+      `${error.message} (did you mean the command 'tpull ${near}'?)`,
+    );
+  }
 }
 
 function readOption(
@@ -379,10 +398,13 @@ function oneShell(words: readonly string[]): Shell {
 /** A first word that is nearly a command is an image all the same; it is said when there is none. */
 function withNear(command: CommandName | undefined, request: Request): Request {
   if (command !== undefined || request.command !== "pull") return request;
-  const [first = ""] = request.images;
-  if (!/^[a-z]+$/.test(first)) return request;
-  const near = nearest(first, Object.keys(COMMANDS));
+  const near = nearCommand(request.images[0]);
   return near === undefined ? request : { ...request, near };
+}
+
+function nearCommand(word: string | undefined): string | undefined {
+  if (word === undefined || !/^[a-z]+$/.test(word)) return undefined;
+  return nearest(word, Object.keys(COMMANDS));
 }
 
 function workRequest(

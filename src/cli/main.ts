@@ -21,7 +21,10 @@ export async function main(
   const { processContext } = await import("./context.js");
   const whole = { ...processContext(), ...context };
   try {
-    return await dispatch(parseCommandLine(argv), whole);
+    const request = parseCommandLine(argv);
+    const status = await dispatch(request, whole);
+    if (status === 1 || status === 2) await hintAtFiles(request, whole);
+    return status;
   } catch (error) {
     return await complain(error, argv, whole);
   }
@@ -83,6 +86,16 @@ async function listed<Given extends { images: string[]; flags: Flags }>(
   if (request.flags.file === undefined) return request;
   const { withListed } = await import("./listed-images.js");
   return withListed(request, context);
+}
+
+/** A failure may be that of an image whose name is a file's. */
+async function hintAtFiles(
+  request: Request,
+  context: CliContext,
+): Promise<void> {
+  const { fileHint } = await import("./file-operand.js");
+  const hint = fileHint(request);
+  if (hint !== undefined) context.stderr.write(hint);
 }
 
 async function print(text: string, context: CliContext): Promise<number> {

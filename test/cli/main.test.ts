@@ -1,5 +1,7 @@
-import { describe, expect, it, test } from "vitest";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it, test } from "vitest";
 import { main } from "#src/cli/main.js";
 import { abortedError, TpullError } from "#store/errors.js";
 import { fakes, type Fakes } from "./fake-context.js";
@@ -410,6 +412,7 @@ describe("a first word that is nearly a command", () => {
   test.each([
     ["verfy", "MANIFEST_UNKNOWN", "verify"],
     ["imges", "DENIED", "images"],
+    ["bundel", "NAME_UNKNOWN", "bundle"],
   ])("%s, and there is no such image", async (word, code, command) => {
     const { context, stderr } = fakes({ pullAll: without(code) });
     expect(await main([word], context)).toBe(1);
@@ -427,6 +430,58 @@ describe("a first word that is nearly a command", () => {
     const { context, stderr } = fakes({ pullAll: without(code) });
     expect(await main(words, context)).toBe(1);
     expect(stderr.text).not.toContain("did you mean");
+  });
+});
+
+test.each([
+  [["bundel", "nginx", "-o", "x.tar"], "bundle"],
+  [["verfy", "--quick"], "verify"],
+])("%j is told the command that it may be", async (argv, command) => {
+  const { context, stderr } = fakes();
+  expect(await main(argv, context)).toBe(2);
+  expect(stderr.text).toContain(`did you mean the command 'tpull ${command}'?`);
+});
+
+test("nginx --quick is told of the option alone", async () => {
+  const { context, stderr } = fakes();
+  expect(await main(["nginx", "--quick"], context)).toBe(2);
+  expect(stderr.text).not.toContain("did you mean");
+});
+
+describe("a word that is the name of a file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "tpull-words-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const list = join(folder, "a.yaml");
+  const other = join(folder, "other");
+  writeFileSync(
+    list,
+    "kind: Pod\napiVersion: v1\nspec: {containers: [{image: a}]}\n",
+  );
+  writeFileSync(other, "");
+  const fails = failing(new TpullError("REFERENCE_INVALID", "no"));
+
+  test.each([
+    [["-f", list, other], other],
+    [[list], list],
+    [["pull", "-f", list, "x", list], list],
+  ])("%j", async (argv, file) => {
+    const { status, err } = await run(argv, { pullAll: fails });
+    expect(status).toBe(1);
+    expect(err).toContain(`write -f before it: -f ${file}`);
+  });
+
+  test.each([[[other]], [["-f", list, "x"]], [["missing.yaml"]]])(
+    "is not %j",
+    async (argv) => {
+      const { status, err } = await run(argv, { pullAll: fails });
+      expect(status).toBe(1);
+      expect(err).not.toContain("-f before");
+    },
+  );
+
+  test("is no matter where all goes well", async () => {
+    const { status, err } = await run(["-f", list, other], { pullAll });
+    expect({ status, err }).toEqual({ status: 0, err: "" });
   });
 });
 

@@ -214,7 +214,7 @@ export type PullEvent =
       reason: string;
     } & About)
   /** Another process works on what we need; we wait for it. */
-  | ({ type: "wait"; reason: string } & About)
+  | ({ type: "wait"; reason: string } & Partial<About>)
   /** Something the user should know that does not fail the pull. */
   | ({ type: "warning"; code: string; message: string } & Partial<About>)
   /** How many pulls a registry still grants, where it says so; the lowest number of the run, sent at its end. */

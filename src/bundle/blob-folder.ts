@@ -1,115 +1,182 @@
 /**
- * A folder of blobs in the form of an image layout. A blob has its name when
+ * A folder of blobs in the form of an image layout. A blob gets its name when
  * all of it is there, verified and on the medium; until then its bytes wait
- * beside, so that an interrupted run is gone on with.
+ * beside, so that an interrupted run is gone on with. What has been there for
+ * longer is read again before it counts: media rot, and folders are shared.
  */
-import { type Hash, createHash } from "node:crypto";
-import { mkdirSync, statSync, statfsSync } from "node:fs";
-import { type FileHandle, open, readdir, rm } from "node:fs/promises";
+import { statfsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { moveFile } from "../../store/atomic.js";
 import { NewFile, writing } from "../../store/archive/new-file.js";
 import {
   type Digest,
   TpullError,
   abortedError,
   hexOf,
-  isDigest,
 } from "../../store/index.js";
-import { isAbsent } from "../../store/io-error.js";
-import { type LockedFile, tryLockDirectory } from "../../store/lock.js";
+import {
+  LAYER_POLL_MS,
+  type LockedFile,
+  pause,
+  tryLockDirectory,
+} from "../../store/lock.js";
 import { LOCK_EX } from "../../store/native/libc.js";
 import { printable } from "../../store/reference/printable.js";
 import type { BlobSource } from "../layer-request.js";
 import type { CallOptions, RegistryClient } from "../registry/client.js";
-
-/** Where bytes wait that are no blob yet. */
-const PARTS = ".tpull-parts";
-const FILE_MODE = 0o644;
-/** How often bytes that arrive are flushed. */
-const FLUSH_BYTES = 64 * 1024 * 1024;
+import {
+  PARTS,
+  blobsIn,
+  found,
+  kindOf,
+  makeFolders,
+  removeBlobs,
+  removeEmptyFolders,
+  removeOwn,
+  removeParts,
+} from "./own-folder.js";
+import { FILE_MODE, Part, digestOf, inTheWay, partLength } from "./part.js";
 
 export interface FetchedBlob {
   /** From the network. */
   readonly bytes: number;
 }
 
+/** Room that a run leaves for names, headers and documents. */
+const SLACK_BYTES = 1024 * 1024;
+
 export class BlobFolder implements AsyncDisposable {
   readonly path: string;
   readonly #blobs: string;
   readonly #parts: string;
   readonly #lock: LockedFile;
+  /** Whether there was no such folder. */
+  readonly #isNew: boolean;
 
-  private constructor(path: string, lock: LockedFile) {
+  private constructor(path: string, lock: LockedFile, isNew: boolean) {
     this.path = path;
-    this.#blobs = join(path, "blobs", "sha256");
+    this.#isNew = isNew;
+    this.#blobs = blobsIn(path);
     this.#parts = join(path, PARTS);
     this.#lock = lock;
   }
 
-  /** @throws TpullError `OUTPUT_NOT_WRITABLE`, `BUNDLE_BUSY` */
-  static async open(path: string): Promise<BlobFolder> {
-    return await writing(path, async () => {
-      for (const folder of ["blobs/sha256", PARTS]) {
-        mkdirSync(join(path, folder), { recursive: true });
+  /**
+   * Waits until no other tpull is at work in it.
+   * @param onWait told once that it has to
+   * @throws TpullError `OUTPUT_NOT_WRITABLE`, `OUTPUT_EXISTS`, `ABORTED`
+   */
+  static async open(
+    path: string,
+    signal: AbortSignal,
+    onWait: (reason: string) => void = () => {},
+  ): Promise<BlobFolder> {
+    let told = false;
+    let isNew = false;
+    for (;;) {
+      const lock = await writing(path, async () => {
+        isNew = makeFolders(path);
+        return tryLockDirectory(path, LOCK_EX);
+      });
+      if (typeof lock !== "string") {
+        // Who had it before may have tidied up meanwhile.
+        await writing(path, async () => makeFolders(path));
+        return new BlobFolder(path, lock, isNew);
       }
-      const lock = tryLockDirectory(path, LOCK_EX);
-      if (typeof lock !== "string") return new BlobFolder(path, lock);
-      throw new TpullError(
-        "BUNDLE_BUSY",
-        `another tpull is at work in ${printable(path)}`,
-        { retryable: true },
-      );
-    });
-  }
-
-  /** Whether a blob is there. It got its name only when it was verified. */
-  has(digest: Digest, size: number): boolean {
-    return sizeOf(this.blob(digest)) === size;
+      if (lock === "busy" && !told) {
+        told = true;
+        onWait(`another tpull is at work in ${printable(path)}`);
+      }
+      await pause(LAYER_POLL_MS, signal);
+    }
   }
 
   blob(digest: Digest): string {
     return join(this.#blobs, hexOf(digest));
   }
 
-  /** Bytes of a blob that are here from an interrupted run. */
-  begun(digest: Digest): number {
-    return sizeOf(join(this.#parts, hexOf(digest))) ?? 0;
+  /**
+   * Whether something is there that may be the blob: it has its name and size.
+   * @throws TpullError `OUTPUT_EXISTS` for a directory in its place
+   */
+  seems(digest: Digest, size: number): boolean {
+    const stats = found(this.blob(digest));
+    if (stats?.isDirectory()) throw inTheWay(this.blob(digest), kindOf(stats));
+    return stats?.isFile() === true && stats.size === size;
+  }
+
+  /** Whether a blob is there, which takes reading it. */
+  async has(
+    digest: Digest,
+    size: number,
+    signal: AbortSignal,
+    onBytes?: (bytes: number) => void,
+  ): Promise<boolean> {
+    if (!this.seems(digest, size)) return false;
+    return await writing(
+      this.path,
+      async () =>
+        (await digestOf(this.blob(digest), signal, onBytes)) === digest,
+    );
+  }
+
+  /**
+   * Bytes of a blob that are here from an interrupted run.
+   * @throws TpullError `OUTPUT_EXISTS` for a directory in their place
+   */
+  begun(digest: Digest, size: number): number {
+    const path = join(this.#parts, hexOf(digest));
+    const stats = found(path);
+    if (stats?.isDirectory()) throw inTheWay(path, kindOf(stats));
+    return partLength(path, size);
   }
 
   /** @throws TpullError `NOT_ENOUGH_SPACE` */
-  requireRoom(needed: number): void {
-    const { bavail, bsize } = statfsSync(this.path);
-    const free = bavail * bsize;
-    if (free >= needed) return;
+  requireRoom(bytes: number): void {
+    const { bavail, bfree, bsize } = statfsSync(this.path);
+    const free = (process.geteuid?.() === 0 ? bfree : bavail) * bsize;
+    const needed = bytes + SLACK_BYTES;
+    if (bytes === 0 || free >= needed) return;
     throw new TpullError(
       "NOT_ENOUGH_SPACE",
       `the bundle needs ${needed} more bytes, and ${free} are free in ${printable(this.path)}`,
-      { details: { needed, free } },
+      {
+        hint: "Nothing was fetched. Free some space there, or write the bundle to another place.",
+        details: { needed, free },
+      },
     );
   }
 
   /** Adds a small blob. */
   async put(digest: Digest, bytes: Uint8Array): Promise<void> {
-    if (this.has(digest, bytes.length)) return;
-    await writeDocument(this.blob(digest), bytes);
+    const path = this.blob(digest);
+    const isThere =
+      this.seems(digest, bytes.length) &&
+      (await writing(path, () => readFile(path))).equals(bytes);
+    if (!isThere) await writeDocument(path, bytes);
   }
 
   /**
-   * Fetches a blob unless it is there, beginning where an earlier run ended.
-   * @throws TpullError `DIGEST_MISMATCH`, `SIZE_MISMATCH` and as `RegistryClient.blob`
+   * Fetches a blob, beginning where an earlier run ended.
+   * @param onLength told how much of it is here
+   * @throws TpullError `DIGEST_MISMATCH`, `SIZE_MISMATCH`, `OUTPUT_EXISTS` and
+   *   as `RegistryClient.blob`
    */
   async fetch(
     { repository, descriptor }: BlobSource,
     client: RegistryClient,
     call: CallOptions & { readonly signal: AbortSignal },
+    onLength: (bytes: number) => void = () => {},
   ): Promise<FetchedBlob> {
     const { digest, size } = descriptor;
     let fetched = 0;
     let again = true;
     for (;;) {
       const hosts = new Set<string>();
-      const part = await Part.open(join(this.#parts, hexOf(digest)), size);
+      const path = join(this.#parts, hexOf(digest));
+      const part = await writing(this.path, () =>
+        Part.open(path, size, call.signal),
+      );
       const resumed = part.length > 0;
       try {
         await this.#fill(
@@ -125,10 +192,11 @@ export class BlobFolder implements AsyncDisposable {
           }),
           call.signal,
           size,
+          onLength,
         );
         const actual = part.digest();
         if (actual === digest) {
-          await part.finish(this.blob(digest));
+          await writing(this.path, () => part.finish(this.blob(digest)));
           return { bytes: fetched };
         }
         await part.remove();
@@ -153,11 +221,14 @@ export class BlobFolder implements AsyncDisposable {
     chunks: AsyncIterable<Uint8Array>,
     signal: AbortSignal,
     size: number,
+    onLength: (bytes: number) => void,
   ): Promise<void> {
+    onLength(part.length);
     if (part.length === size) return;
     for await (const chunk of chunks) {
       if (signal.aborted) throw abortedError();
       await writing(this.path, () => part.append(chunk));
+      onLength(part.length);
     }
   }
 
@@ -166,19 +237,20 @@ export class BlobFolder implements AsyncDisposable {
     digest: Digest,
     size: number,
     chunks: AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
   ): Promise<boolean> {
     const path = join(this.#parts, hexOf(digest));
-    await rm(path, { force: true });
-    const part = await Part.open(path, size);
+    const part = await writing(this.path, () => Part.begin(path));
     try {
       for await (const chunk of chunks) {
+        if (signal.aborted) throw abortedError();
         await writing(this.path, () => part.append(chunk));
       }
       if (part.length !== size || part.digest() !== digest) {
         await part.remove();
         return false;
       }
-      await part.finish(this.blob(digest));
+      await writing(this.path, () => part.finish(this.blob(digest)));
       return true;
     } finally {
       await part.close();
@@ -187,12 +259,28 @@ export class BlobFolder implements AsyncDisposable {
 
   /** Removes blobs that nobody names any more, and what waited to become one. */
   async keepOnly(digests: ReadonlySet<Digest>): Promise<void> {
-    for (const name of await readdir(this.#blobs)) {
-      const digest = `sha256:${name}`;
-      if (isDigest(digest) && digests.has(digest)) continue;
-      if (isDigest(digest)) await rm(join(this.#blobs, name));
-    }
-    await rm(this.#parts, { recursive: true, force: true });
+    await writing(this.path, async () => {
+      // Whoever has exchanged a folder since would have others' files removed.
+      makeFolders(this.path);
+      const names = new Set([...digests].map(hexOf));
+      removeBlobs(this.#blobs, (name) => names.has(name));
+      removeParts(this.path);
+    });
+  }
+
+  /** Removes the folders that were made for nothing. */
+  async tidy(): Promise<void> {
+    await writing(this.path, async () =>
+      removeEmptyFolders(this.path, this.#isNew),
+    );
+  }
+
+  /** Removes it with all that tpull has made in it. */
+  async remove(): Promise<void> {
+    await writing(this.path, async () => {
+      makeFolders(this.path);
+      removeOwn(this.path);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -206,84 +294,6 @@ function wrongBytes(expected: Digest, actual: Digest): TpullError {
     `the registry sent other bytes than asked for: they hash to ${actual}`,
     { details: { expected, actual } },
   );
-}
-
-/** Bytes of a blob from its first one on. */
-class Part {
-  readonly #path: string;
-  readonly #file: FileHandle;
-  readonly #hash: Hash;
-  length: number;
-  #flushed: number;
-  #open = true;
-
-  private constructor(
-    path: string,
-    file: FileHandle,
-    hash: Hash,
-    length: number,
-  ) {
-    this.#path = path;
-    this.#file = file;
-    this.#hash = hash;
-    this.length = length;
-    this.#flushed = length;
-  }
-
-  static async open(path: string, size: number): Promise<Part> {
-    const file = await open(path, "a+", FILE_MODE);
-    const hash = createHash("sha256");
-    let length = (await file.stat()).size;
-    if (length > size) {
-      await file.truncate(0);
-      length = 0;
-    }
-    const buffer = Buffer.allocUnsafe(256 * 1024);
-    for (let at = 0; at < length;) {
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
-      if (bytesRead === 0) break;
-      hash.update(buffer.subarray(0, bytesRead));
-      at += bytesRead;
-    }
-    return new Part(path, file, hash, length);
-  }
-
-  async append(chunk: Uint8Array): Promise<void> {
-    await this.#file.appendFile(chunk);
-    this.#hash.update(chunk);
-    this.length += chunk.length;
-    if (this.length - this.#flushed < FLUSH_BYTES) return;
-    this.#flushed = this.length;
-    await this.#file.datasync();
-  }
-
-  digest(): Digest {
-    return `sha256:${this.#hash.copy().digest("hex")}` as Digest;
-  }
-
-  async finish(place: string): Promise<void> {
-    await this.#file.sync();
-    await moveFile(this.#path, place);
-  }
-
-  async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
-  }
-
-  async close(): Promise<void> {
-    if (this.#open) await this.#file.close();
-    this.#open = false;
-  }
-}
-
-function sizeOf(path: string): number | undefined {
-  try {
-    const stats = statSync(path);
-    return stats.isFile() ? stats.size : undefined;
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
 }
 
 /** Gives a file new content in one step. */

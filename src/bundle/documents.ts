@@ -16,6 +16,15 @@ import type { Documents } from "./recorded.js";
 
 /** Says that tpull made the layout, and may remove from it what is no longer in its list. */
 export const BUNDLE_MARK = "io.tpull.bundle";
+/** Has the whole name of an image. */
+export const NAME_ANNOTATION = "io.containerd.image.name";
+/** The files of a bundle beside its blobs. */
+export const DOCUMENTS: readonly string[] = [
+  "oci-layout",
+  "manifest.json",
+  "repositories",
+  "index.json",
+];
 
 /** One image of one platform. */
 export interface BundledImage {
@@ -84,6 +93,14 @@ function order(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+/** What the index calls an image. */
+export function nameInIndex(reference: Reference): string {
+  const { registry, repository, digest } = reference;
+  return digest === undefined
+    ? canonicalName(reference)
+    : `${registry}/${repository}@${digest}`;
+}
+
 /** With what containerd writes there: the whole name, the tag, and whose digests these are. */
 function entryOf(
   reference: Reference,
@@ -92,17 +109,13 @@ function entryOf(
 ): object {
   const { bytes, mediaType } = documents.get(top)!;
   const { registry, repository, tag, digest } = reference;
-  const name =
-    digest === undefined
-      ? canonicalName(reference)
-      : `${registry}/${repository}@${digest}`;
   return {
     mediaType,
     digest: top,
     size: bytes.length,
     annotations: {
       [`containerd.io/distribution.source.${registry}`]: repository,
-      "io.containerd.image.name": name,
+      [NAME_ANNOTATION]: nameInIndex(reference),
       ...(digest === undefined && tag !== undefined
         ? { "org.opencontainers.image.ref.name": tag }
         : {}),

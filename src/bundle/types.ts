@@ -12,6 +12,8 @@ export interface BundleOptions extends RunOptions {
   have?: readonly string[];
   /** Images whose layers the other side has. */
   base?: readonly string[];
+  /** Writes `SHA256SUMS` beside it. Those that are there are brought up to date in any case. */
+  checksum?: boolean;
 }
 
 export interface BundledLayer {
@@ -40,6 +42,8 @@ export interface BundleResult {
   images: BundleImageResult[];
   /** With one the bundle is as it was before. */
   failures: FailedPull[];
+  /** Names of images that were in the bundle before and have not been named now. */
+  removed: string[];
   /** Bytes of all blobs in the bundle. */
   bytes: number;
   /** Bytes that came over the network for layers. */

@@ -1,6 +1,9 @@
 /** A tar archive in the making, member after member, in a new file or on its way to somebody. */
-import { open } from "node:fs/promises";
+import { constants, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { TpullError } from "../errors.js";
+import { errnoOf } from "../io-error.js";
+import { pause } from "../lock.js";
 import { NewFile, writing } from "./new-file.js";
 import { ARCHIVE_END, headerBlock, paddingAfter } from "./tar-block.js";
 
@@ -110,18 +113,50 @@ export class ArchiveWriter implements AsyncDisposable {
   }
 }
 
-/** Writes to what is there already and is no file: a device, a named pipe. */
+/** How often a pipe is tried that nobody reads from yet, or that is full. */
+const READER_POLL_MS = 100;
+const FULL_POLL_MS = 5;
+
+/**
+ * Writes to what is there already and is no file: a device, a named pipe.
+ * Waits for who reads from it, but no longer than for the signal.
+ * @throws TpullError `OUTPUT_NOT_WRITABLE`, `DISK_FULL`, `ABORTED`
+ */
 export async function toSpecialFile<Result>(
   path: string,
   work: (sink: ByteSink) => Promise<Result>,
+  signal?: AbortSignal,
 ): Promise<Result> {
-  await using file = await writing(path, () => open(path, "w"));
+  await using file = await writing(path, () => openSpecial(path, signal));
   return await work({
     write: (bytes) =>
       writing(path, async () => {
         for (let done = 0; done < bytes.length;) {
-          done += (await file.write(bytes, done)).bytesWritten;
+          try {
+            done += (await file.write(bytes, done)).bytesWritten;
+          } catch (error) {
+            if (errnoOf(error) !== "EAGAIN") throw error;
+            await pause(FULL_POLL_MS, signal);
+          }
         }
       }),
   });
+}
+
+async function openSpecial(
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<FileHandle> {
+  for (;;) {
+    try {
+      return await open(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if (errnoOf(error) !== "ENXIO" || !isPipe(path)) throw error;
+      await pause(READER_POLL_MS, signal);
+    }
+  }
+}
+
+function isPipe(path: string): boolean {
+  return statSync(path).isFIFO();
 }

@@ -109,7 +109,7 @@ export async function saveImages(
     typeof to !== "string"
       ? await run.toSink(to)
       : isSpecial(to)
-        ? await toSpecialFile(to, (sink) => run.toSink(sink))
+        ? await toSpecialFile(to, (sink) => run.toSink(sink), options.signal)
         : await run.toFile(to);
   return {
     images: images.map(({ image, tags, original }) => ({

@@ -2,7 +2,6 @@
 import { TpullError } from "../../../store/index.js";
 import { bundleImages } from "../../bundle/bundle.js";
 import type { BundleResult } from "../../bundle/types.js";
-import { writeChecksums } from "../../bundle/checksums.js";
 import { USAGE } from "../args.js";
 import { formatBytes } from "../bars/units.js";
 import { requestsOf } from "../listed-images.js";
@@ -24,8 +23,8 @@ export const answerBundle: Answer = async (context) => {
     ...(concurrency === undefined ? {} : { concurrency }),
     ...(have === undefined ? {} : { have }),
     ...(base === undefined ? {} : { base }),
+    ...(flags.checksum ? { checksum: true } : {}),
   });
-  if (flags.checksum && result.failures.length === 0) await writeChecksums(to);
   for (const { error, reference, target } of result.failures) {
     if (!isInterruption(error)) {
       output.err(errorText(error, reference, target));

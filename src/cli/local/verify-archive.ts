@@ -13,7 +13,11 @@ export const answerVerifyArchive: Answer = async ({
 }) => {
   const archives = [];
   for (const path of images) {
-    if (flags.checksum) await checkChecksums(path);
+    if (flags.checksum) {
+      // Blobs are read below, and compared with their names.
+      const { signal } = query;
+      await checkChecksums(path, { signal, trustNames: true });
+    }
     const check = await checkArchive(path, { signal: query.signal });
     archives.push({ path, ...check });
     if (flags.json) continue;

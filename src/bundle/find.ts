@@ -2,6 +2,7 @@
 import { abortedError, isTpullError } from "../../store/index.js";
 import {
   type Reference,
+  canonicalName,
   parseReference,
 } from "../../store/reference/reference.js";
 import type { FailedPull } from "../events.js";
@@ -65,6 +66,8 @@ async function look(
   let { reference } = item;
   try {
     reference ??= parseReference(item.text);
+    const name = canonicalName(reference);
+    session.emit({ type: "resolve", ...about, canonicalName: name });
     const { signal } = session;
     const call = { signal, onRetry: session.retryTeller(about) };
     const resolved = await resolveImage(reference, {

@@ -115,7 +115,7 @@ export async function unpack(
   await writing(archive, async () => {
     if (there.isFile() && there.nlink === 1) {
       await using file = await open(archive, "r+");
-      for (const { digest, at, size } of (await members(file)).reverse()) {
+      for (const { digest, at, size } of (await members(file)).toReversed()) {
         if (wanted.get(digest) === size && !folder.seems(digest, size)) {
           const from = at + BLOCK;
           await folder.copy(

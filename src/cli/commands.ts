@@ -383,6 +383,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [
       ["tpull bundle -o /mnt/usb/images -f images.txt", "again: the rest"],
       ["tpull bundle --have there.json -o new.tar web:2", "only new layers"],
+      ["tpull bundle -o - web:2 | ssh there tpull load", "without a file"],
     ],
     status: {
       done: "the bundle is complete",

@@ -422,7 +422,7 @@ export const OPTIONS: {
   },
   output: {
     shortAt: { save: "o", bundle: "o", lock: "o" },
-    dash: ["lock"],
+    dash: ["lock", "bundle"],
     metavar: "FILE",
     help: "write the archive here; it is there when it is whole",
     commands: ["save", "bundle", "lock"],
@@ -433,7 +433,7 @@ export const OPTIONS: {
       },
       save: { default: "standard output, unless that is a terminal" },
       bundle: {
-        help: "write the bundle here: into a directory if it is one or ends in /, else into a tar",
+        help: "write the bundle here: into a directory if it is one or ends in /, else into a tar; - is standard output",
       },
     },
   },
@@ -595,8 +595,12 @@ export const OPTIONS: {
     help: "auto, tty (bars), plain (docker's transcript), json (one event a line), or none (results only)",
     default: "auto: tty on a terminal, plain elsewhere and where $CI is set",
     choices: PROGRESS_MODES,
-    commands: ["pull", "prefetch", "demo", "verify", "load"],
+    commands: ["pull", "prefetch", "demo", "verify", "load", "bundle"],
     at: {
+      bundle: {
+        help: "auto, tty (bars), plain (a line a layer), json (one event a line), or none",
+        default: "auto: tty on a terminal, none elsewhere and where $CI is set",
+      },
       prefetch: {
         help: "auto, tty (bars), plain (docker's transcript), json (one event a line), or none; then the report",
         default: "auto: tty on a terminal, none elsewhere and where $CI is set",

@@ -11,20 +11,8 @@ import {
   toSpecialFile,
 } from "../../store/archive/archive-writer.js";
 import { writing } from "../../store/archive/new-file.js";
-import {
-  type DiffId,
-  type Digest,
-  type ImageId,
-  TpullError,
-  isTpullError,
-} from "../../store/index.js";
-import {
-  canonicalName,
-  parseReference,
-} from "../../store/reference/reference.js";
+import { type DiffId, type Digest, isTpullError } from "../../store/index.js";
 import type { ArchiveFiles } from "../archive/files.js";
-import { aboutOf } from "../items.js";
-import { formatPlatform } from "../platform.js";
 import type { RegistryClient } from "../registry/client.js";
 import type { Requested } from "../requests.js";
 import { RunSession } from "../run-session.js";
@@ -33,15 +21,12 @@ import { type Brought, bringLayers } from "./bring.js";
 import { checksumsOf, writeChecksums } from "./checksums.js";
 import { bundleDocuments, nameInIndex } from "./documents.js";
 import { type Found, bundled, findImages } from "./find.js";
-import { readHave } from "./have.js";
+import { layersThere } from "./there.js";
+import { resultOf } from "./result.js";
 import { BundleLayers } from "./layers.js";
 import { type PackedFile, packFile, packInto, unpack } from "./pack.js";
 import { type Place, olderBundle, partsBeside, placeOf } from "./place.js";
-import type {
-  BundleImageResult,
-  BundleOptions,
-  BundleResult,
-} from "./types.js";
+import type { BundleOptions, BundleResult } from "./types.js";
 import { type Documents, recorded } from "./recorded.js";
 
 /**
@@ -197,7 +182,7 @@ class BundleRun {
     before: readonly string[],
     make: (wanted: WantedImages) => Promise<BundleResult>,
   ): Promise<BundleResult> {
-    const have = await this.#have();
+    const have = await layersThere(this.#session, this.#options);
     const { found, failures } = await findImages(
       images,
       this.#client,
@@ -226,33 +211,6 @@ class BundleRun {
       });
     }
     return { ...(await make({ found, have })), removed };
-  }
-
-  /** The layers that the other side has. */
-  async #have(): Promise<Set<DiffId>> {
-    const all = new Set<DiffId>();
-    for (const path of this.#options.have ?? []) {
-      for (const diffId of await readHave(path, this.#session.signal)) {
-        all.add(diffId);
-      }
-    }
-    const { client } = this.#session;
-    const { base = [] } = this.#options;
-    const { found, failures } = await findImages(
-      base,
-      client,
-      this.#session,
-      this.#options,
-    );
-    const [failed] = failures;
-    if (failed !== undefined) {
-      const { code, message, hint, details } = failed.error;
-      throw new TpullError(code, message, { hint, details: details ?? {} });
-    }
-    for (const { config } of found) {
-      for (const diffId of config.diffIds) all.add(diffId);
-    }
-    return all;
   }
 
   /**
@@ -313,30 +271,6 @@ class BundleRun {
       bytesLeftOut: sum(layers.leftOut.values()),
     };
   }
-}
-
-function resultOf(
-  { item, resolved, config }: Found,
-  have: ReadonlySet<DiffId>,
-  fetched: ReadonlySet<Digest>,
-): BundleImageResult {
-  return {
-    reference: aboutOf(item).image,
-    canonicalName: canonicalName(parseReference(item.text)),
-    digest: resolved.digest,
-    manifestDigest: resolved.manifestDigest,
-    imageId: resolved.manifest.config.digest as string as ImageId,
-    platform: formatPlatform(config),
-    layers: resolved.manifest.layers.map(({ digest, size }, at) => {
-      const diffId = config.diffIds[at] as DiffId;
-      const source = have.has(diffId)
-        ? "left-out"
-        : fetched.has(digest)
-          ? "fetched"
-          : "present";
-      return { digest, diffId, size, source };
-    }),
-  };
 }
 
 function sum(sizes: Iterable<number>): number {

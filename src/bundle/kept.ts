@@ -1,5 +1,5 @@
 /** What a bundle that was not finished has left for the next run. */
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ARCHIVE, PARTS, blobsIn, found, isBlobName } from "./own-folder.js";
 import { partsBeside } from "./place.js";
@@ -25,10 +25,9 @@ export function keptParts(to: string): KeptParts | undefined {
     ...blobFiles(join(path, PARTS)),
     join(path, ARCHIVE),
   ];
-  const bytes = files.reduce(
-    (sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  );
+  const bytes = files
+    .map(found)
+    .reduce((sum, file) => sum + (file?.isFile() ? file.size : 0), 0);
   return bytes === 0 ? undefined : { path, bytes };
 }
 

@@ -415,17 +415,17 @@ describe("a dash alone", () => {
     [["bundle", "-o", "x", "-f", "-"], { output: "x", file: ["-"] }],
     [["load", "-i", "-"], { input: "-" }],
     [["lock", "-o", "-", "a"], { output: "-" }],
+    [["bundle", "-o", "-", "a"], { output: "-" }],
   ])("%j is standard input or output", (argv, flags) => {
     expect(parseCommandLine(argv)).toMatchObject({ flags });
   });
 
-  test.each([
-    [["save", "-o", "-", "a"]],
-    [["bundle", "-o", "-", "a"]],
-    [["--root", "-", "a"]],
-  ])("%j is no value", (argv) => {
-    expect(() => parseCommandLine(argv)).toThrow(
-      /needs a value, but "-" follows/,
-    );
-  });
+  test.each([[["save", "-o", "-", "a"]], [["--root", "-", "a"]]])(
+    "%j is no value",
+    (argv) => {
+      expect(() => parseCommandLine(argv)).toThrow(
+        /needs a value, but "-" follows/,
+      );
+    },
+  );
 });

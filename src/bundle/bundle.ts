@@ -3,7 +3,7 @@
  * registry's own manifests and blobs. Nothing of it is new until all of it is
  * there; what was fetched by then stays for the next run.
  */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -22,6 +22,7 @@ import { checksumsOf, writeChecksums } from "./checksums.js";
 import { bundleDocuments, nameInIndex } from "./documents.js";
 import { type Found, bundled, findImages } from "./find.js";
 import { layersThere } from "./there.js";
+import { found } from "./own-folder.js";
 import { resultOf } from "./result.js";
 import { BundleLayers } from "./layers.js";
 import { type PackedFile, packFile, packInto, unpack } from "./pack.js";
@@ -128,9 +129,11 @@ class BundleRun {
   }
 
   async #intoDirectory(
-    path: string,
+    named: string,
     wanted: WantedImages,
   ): Promise<BundleResult> {
+    // The directory may be named by a link; what is in it may not be one.
+    const path = found(named) === undefined ? named : await realpath(named);
     await using folder = await this.#open(path);
     return await this.#fill(
       folder,

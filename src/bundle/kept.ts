@@ -1,5 +1,5 @@
 /** What a bundle that was not finished has left for the next run. */
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ARCHIVE, PARTS, blobsIn, found, isBlobName } from "./own-folder.js";
 import { partsBeside } from "./place.js";
@@ -17,7 +17,9 @@ export interface KeptParts {
  */
 export function keptParts(to: string): KeptParts | undefined {
   const whole = resolve(to);
-  const isDirectory = to.endsWith("/") || found(whole)?.isDirectory() === true;
+  const isDirectory =
+    to.endsWith("/") ||
+    statSync(whole, { throwIfNoEntry: false })?.isDirectory() === true;
   const path = isDirectory ? whole : partsBeside(whole);
   if (found(join(path, PARTS))?.isDirectory() !== true) return undefined;
   const files = [

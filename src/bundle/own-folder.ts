@@ -113,7 +113,7 @@ export function isBlobName(name: string): boolean {
   return isDigest(`sha256:${name}`);
 }
 
-/** Removes files of blobs from a folder. What else has such a name stays. */
+/** Removes files of blobs from a folder, and what was to become one. What else has such a name stays. */
 export function removeBlobs(
   folder: string,
   keep: (name: string) => boolean = () => false,
@@ -121,7 +121,8 @@ export function removeBlobs(
   if (found(folder)?.isDirectory() !== true) return;
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const { name } = entry;
-    if (!isBlobName(name) || keep(name) || entry.isDirectory()) continue;
+    const isOurs = isBlobName(name) || name.startsWith(NEW_FILE);
+    if (!isOurs || keep(name) || entry.isDirectory()) continue;
     removeFile(join(folder, name));
   }
 }

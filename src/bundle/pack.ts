@@ -113,7 +113,7 @@ export async function unpack(
   const there = found(archive);
   if (there === undefined) return;
   await writing(archive, async () => {
-    if (there.isFile() && there.nlink === 1) {
+    if (there.isFile() && there.nlink <= 1) {
       await using file = await open(archive, "r+");
       for (const { digest, at, size } of (await members(file)).toReversed()) {
         if (wanted.get(digest) === size && !folder.seems(digest, size)) {

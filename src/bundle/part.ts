@@ -156,7 +156,8 @@ function isOwnFile(stats: {
   isFile(): boolean;
   readonly nlink: number;
 }): boolean {
-  return stats.isFile() && stats.nlink === 1;
+  // Some filesystems do not count links.
+  return stats.isFile() && stats.nlink <= 1;
 }
 
 /** For something foreign in the place of a file of a bundle. */

@@ -113,9 +113,10 @@ export class ArchiveWriter implements AsyncDisposable {
   }
 }
 
-/** How often a pipe is tried that nobody reads from yet, or that is full. */
+/** How often a pipe is tried that nobody reads from yet. */
 const READER_POLL_MS = 100;
-const FULL_POLL_MS = 5;
+/** And one that is full, at the most: a reader at work soon makes room. */
+const FULL_POLL_MS = 32;
 
 /**
  * Writes to what is there already and is no file: a device, a named pipe.
@@ -129,18 +130,26 @@ export async function toSpecialFile<Result>(
 ): Promise<Result> {
   await using file = await writing(path, () => openSpecial(path, signal));
   return await work({
-    write: (bytes) =>
-      writing(path, async () => {
-        for (let done = 0; done < bytes.length;) {
-          try {
-            done += (await file.write(bytes, done)).bytesWritten;
-          } catch (error) {
-            if (errnoOf(error) !== "EAGAIN") throw error;
-            await pause(FULL_POLL_MS, signal);
-          }
-        }
-      }),
+    write: (bytes) => writing(path, () => writeAll(file, bytes, signal)),
   });
+}
+
+async function writeAll(
+  file: FileHandle,
+  bytes: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  let wait = 0;
+  for (let done = 0; done < bytes.length;) {
+    try {
+      done += (await file.write(bytes, done)).bytesWritten;
+      wait = 0;
+    } catch (error) {
+      if (errnoOf(error) !== "EAGAIN") throw error;
+      await pause(wait, signal);
+      wait = Math.min(FULL_POLL_MS, wait + 1);
+    }
+  }
 }
 
 async function openSpecial(

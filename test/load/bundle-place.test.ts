@@ -8,9 +8,10 @@ import {
   readFile,
   rm,
   stat,
+  symlink,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { BlobFolder } from "#src/bundle/blob-folder.js";
@@ -117,23 +118,52 @@ describe("a bundle for somebody who reads it", () => {
     expect((await readdir(at(""))).sort()).toEqual(["b.tar", "pipe"]);
   });
 
-  it("does not wait for a reader longer than for a signal", async () => {
-    const { x, at, bundle } = await published();
-    await runOk("mkfifo", [at("pipe")]);
-    const args = [TPULL, ...bundle("--progress", "plain", "-o", at("pipe"), x)];
-    const child = spawn(process.execPath, args, {
-      env: childEnv(),
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    const ended = once(child, "close");
-    let said = "";
-    for await (const text of child.stderr) {
-      said += String(text);
-      if (said.match(/complete/g)?.length === 2) break;
-    }
-    await delay(300);
-    child.kill("SIGTERM");
-    expect(await ended).toEqual([143, null]);
+  it.each([
+    ["that nobody opens", (pipe: string) => ["-o", pipe], ""],
+    ["that nobody reads from", (pipe: string) => ["-o", pipe], "<pipe"],
+    ["on standard output", () => ["-o", "-"], "<pipe"],
+  ])(
+    "does not wait for a pipe %s longer than for a signal",
+    async (_what, output, reader) => {
+      const { x, at, bundle } = await published(
+        imageOf([bigLayer(900_000, 1)]),
+      );
+      await runOk("mkfifo", [at("pipe")]);
+      const args = bundle("--progress", "plain", ...output(at("pipe")), x);
+      // The reader is there, and takes nothing.
+      const reading = reader === "" ? "" : `exec 3<>pipe;`;
+      const writing = args.includes("-") ? " >&3" : "";
+      const child = spawn(
+        "/bin/sh",
+        [
+          "-c",
+          `${reading} exec "$0" "$@"${writing}`,
+          process.execPath,
+          TPULL,
+          ...args,
+        ],
+        { cwd: at(""), env: childEnv(), stdio: ["ignore", "ignore", "pipe"] },
+      );
+      const ended = once(child, "exit");
+      let said = "";
+      child.stderr.on("data", (text) => (said += String(text)));
+      while (!said.includes("complete")) await delay(20);
+      await delay(300);
+      child.kill("SIGTERM");
+      expect(await ended).toEqual([143, null]);
+      expect(said).toContain("tpull: terminated");
+    },
+  );
+
+  it("ends without a word when who reads it goes away", async () => {
+    const { x, bundle } = await published(imageOf([bigLayer(900_000, 1)]));
+    const line = '{ "$0" "$@"; echo "status $?" >&2; } | head -c 10';
+    const args = ["-c", line, process.execPath, TPULL];
+    const { stdout, stderr } = await run("/bin/sh", [
+      ...args,
+      ...bundle("-o", "-", x),
+    ]);
+    expect([stdout, stderr]).toEqual(["oci-layout", "status 141\n"]);
   });
 
   it("takes no JSON and no checksums beside it", async () => {
@@ -223,6 +253,37 @@ describe("a bundle that is written again", () => {
         ]);
       }
     }
+  });
+});
+
+describe("a directory for a bundle", () => {
+  it("may be named by a link", async () => {
+    const { x, at, bundle } = await published();
+    await mkdir(at("real"));
+    await symlink("real", at("link"));
+    for (const place of ["link", "link/"]) {
+      await tpullOk(bundle("--checksum", "-o", place, x), { cwd: at("") });
+    }
+    await tpullOk(["verify", "--checksum", at("link")]);
+    expect((await checkArchive(at("real"))).findings).toEqual([]);
+  });
+});
+
+describe("what a killed run has left half written", () => {
+  it("goes with the rest", async () => {
+    const { x, at } = await published();
+    for (const place of [at("d/"), at("b.tar")]) {
+      const folder = place.endsWith("/") ? place : `${place}.tpull-parts`;
+      const left = join(folder, "blobs/sha256/.tpull-new-1");
+      await mkdir(join(folder, ".tpull-parts"), { recursive: true });
+      await bundleImages([x], place, OPTIONS);
+      await mkdir(join(folder, ".tpull-parts"), { recursive: true });
+      await mkdir(dirname(left), { recursive: true });
+      await writeFile(left, "half");
+      await bundleImages([x], place, OPTIONS);
+      expect(existsSync(left)).toBe(false);
+    }
+    expect((await readdir(at(""))).sort()).toEqual(["b.tar", "d"]);
   });
 });
 

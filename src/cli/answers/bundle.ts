@@ -1,5 +1,6 @@
 /** `tpull bundle` */
-import { TpullError } from "../../../store/index.js";
+import { fstatSync } from "node:fs";
+import { type ByteSink, TpullError } from "../../../store/index.js";
 import { bundleImages } from "../../bundle/bundle.js";
 import { keptParts } from "../../bundle/kept.js";
 import type { BundleResult } from "../../bundle/types.js";
@@ -8,10 +9,12 @@ import { formatBytes } from "../bars/units.js";
 import { requestsOf } from "../listed-images.js";
 import { describeError, exitStatus, stackLines } from "../report-error.js";
 import { wantsStack } from "../settings.js";
+import { STOPPED } from "../signals.js";
 import { oneLine } from "../terminal-text.js";
 import { type Answer, type AnswerContext, jsonDocument } from "./answer.js";
 import { type BundleProgress, showBundle } from "./bundle-progress.js";
 
+const STDOUT_FD = 1;
 /** What the system calls standard output. */
 const STDOUT = new Set(["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"]);
 
@@ -28,13 +31,14 @@ export const answerBundle: Answer = async (context) => {
   const progress = await showBundle(context, isStdout);
   let result: BundleResult;
   try {
-    const place = isStdout
-      ? { write: (bytes: Uint8Array) => output.pour(bytes) }
-      : to;
+    const place = isStdout ? ownStdout(context) : to;
     result = await bundleImages(requests, place, options(context, progress));
   } catch (error) {
     progress.close();
     const report = describeError(error);
+    if (isStdout && report.details?.["errno"] === "EPIPE") {
+      return STOPPED.SIGPIPE;
+    }
     progress.fail(report);
     if (wantsStack(env)) output.err(stackLines(error));
     if (!isStdout) tellKept(to, context);
@@ -60,6 +64,16 @@ function requireFreeStdout({ flags, isTTY }: AnswerContext): void {
       `--${option} needs a file or a directory: standard output takes the bundle`,
     );
   }
+}
+
+/**
+ * Where a bundle for standard output is written to. Node writes to a pipe as if
+ * it were a file, so that nothing else goes on, no signal either, while nobody
+ * reads from it: a pipe is opened anew, by its name.
+ */
+function ownStdout({ output }: AnswerContext): string | ByteSink {
+  if (fstatSync(STDOUT_FD).isFIFO()) return `/proc/self/fd/${STDOUT_FD}`;
+  return { write: (bytes) => output.pour(bytes) };
 }
 
 function options(

@@ -3,6 +3,7 @@
  * stored as they came; only what is read here is checked, by dockerd's rules.
  */
 import { type DiffId, TpullError, parseDiffId } from "../store/index.js";
+import { MAX_JSON_DEPTH, isTooDeepForGo } from "../store/json-shape.js";
 
 /** The deepest image docker's overlay2 store takes. */
 export const MAX_LAYERS = 125;
@@ -46,6 +47,32 @@ export function parseImageConfig(
   bytes: Uint8Array,
   layerCount: number,
 ): ImageConfig {
+  const config = readImageConfig(bytes);
+  requireLayerCount(config, layerCount);
+  return config;
+}
+
+/** @throws TpullError `IMAGE_CONFIG_INVALID` unless a manifest has as many layers as the config */
+export function requireLayerCount(
+  { diffIds }: ImageConfig,
+  layerCount: number,
+): void {
+  if (diffIds.length === layerCount) return;
+  throw invalid(
+    `has ${counted(diffIds.length, "diff ID")}, the manifest ${counted(layerCount, "layer")}`,
+  );
+}
+
+/**
+ * The config by itself, whatever its manifest says.
+ * @throws TpullError as {@link parseImageConfig}
+ */
+export function readImageConfig(bytes: Uint8Array): ImageConfig {
+  if (isTooDeepForGo(bytes)) {
+    throw invalid(
+      `is nested deeper than ${MAX_JSON_DEPTH}: docker does not read it`,
+    );
+  }
   let config: unknown;
   try {
     config = JSON.parse(Buffer.from(bytes).toString("utf8"));
@@ -69,23 +96,10 @@ export function parseImageConfig(
   }
   const listed = rootfs["diff_ids"] ?? [];
   if (!Array.isArray(listed)) throw invalid("has no list of diff IDs");
+  if (listed.length > MAX_LAYERS) throw tooManyLayers(listed.length);
   const diffIds = listed.map((id, index) =>
     parseDiffId(id, `diff ID ${index + 1} of the image's config`),
   );
-  if (diffIds.length !== layerCount) {
-    throw invalid(
-      `has ${counted(diffIds.length, "diff ID")}, the manifest ${counted(layerCount, "layer")}`,
-    );
-  }
-  if (diffIds.length > MAX_LAYERS) {
-    throw new TpullError(
-      "TOO_MANY_LAYERS",
-      `the image has ${diffIds.length} layers; docker's overlay2 store takes at most ${MAX_LAYERS}`,
-      {
-        hint: "Ask its publisher for a squashed image.",
-      },
-    );
-  }
   const history = config["history"] ?? [];
   if (!Array.isArray(history)) throw invalid("has a history that is no list");
   const filled = history.filter(
@@ -105,4 +119,13 @@ export function parseImageConfig(
     ...(osVersion === "" ? {} : { osVersion }),
     diffIds,
   };
+}
+
+/** An image that no overlay2 store takes. */
+export function tooManyLayers(count: number): TpullError {
+  return new TpullError(
+    "TOO_MANY_LAYERS",
+    `the image has ${count} layers; docker's overlay2 store takes at most ${MAX_LAYERS}`,
+    { hint: "Ask its publisher for a squashed image." },
+  );
 }

@@ -1,5 +1,6 @@
 /** The images that an index lists, by platform, those of nested indexes included. */
 import { type Digest, TpullError } from "../store/index.js";
+import { throwIfAborted } from "../store/errors.js";
 import {
   type PlatformEntry,
   type WirePlatform,
@@ -23,6 +24,8 @@ import {
 
 /** Deeper nesting of indexes is nothing that anybody builds on purpose. */
 export const MAX_INDEX_DEPTH = 4;
+/** So many indexes inside one: a build for every platform that there is needs a few dozen. */
+export const MAX_INNER_INDEXES = 1000;
 
 /** An entry of an index that may be an image, or an index of images. */
 export interface ImageEntry extends PlatformEntry {
@@ -54,9 +57,9 @@ export function imageEntries(index: Index): ImageEntry[] {
 
 /**
  * Every image of an index once, in its order, without what is filed under the
- * platform `unknown` (attestations). Indexes inside it are fetched and stand
- * for their images.
- * @throws TpullError `INDEX_TOO_DEEP`, and as `RegistryClient.manifest` and `parseManifest`
+ * platform `unknown` (attestations). Indexes inside it are fetched, each once
+ * however often it is named, and stand for their images.
+ * @throws TpullError `INDEX_TOO_DEEP`, `INDEX_TOO_LARGE`, `ABORTED`, and as `RegistryClient.manifest` and `parseManifest`
  */
 export async function listImages(
   index: Index,
@@ -64,6 +67,7 @@ export async function listImages(
   context: IndexContext,
 ): Promise<IndexImage[]> {
   const found = new Map<Digest, IndexImage>();
+  const opened = new Set<Digest>();
   const collect = async (inner: Index, depth: number): Promise<void> => {
     if (depth > MAX_INDEX_DEPTH) throw tooDeep(context.image);
     for (const entry of imageEntries(inner)) {
@@ -71,6 +75,10 @@ export async function listImages(
       const name = platformName(platform);
       if (platform !== undefined && name === undefined) continue;
       if (isIndexType(descriptor.mediaType)) {
+        if (opened.has(descriptor.digest)) continue;
+        opened.add(descriptor.digest);
+        if (opened.size > MAX_INNER_INDEXES) throw tooMany(context.image);
+        throwIfAborted(context.call.signal);
         const document = await openEntry(descriptor, reference, context);
         if (document.kind === "index") await collect(document, depth + 1);
         continue;
@@ -124,6 +132,14 @@ export function tooDeep(image: string): TpullError {
   return new TpullError(
     "INDEX_TOO_DEEP",
     `${image}: its indexes refer to each other more than ${MAX_INDEX_DEPTH} deep`,
+  );
+}
+
+/** An index that names more indexes than anybody would read. */
+export function tooMany(image: string): TpullError {
+  return new TpullError(
+    "INDEX_TOO_LARGE",
+    `${image}: its index has more than ${MAX_INNER_INDEXES} others inside it`,
   );
 }
 

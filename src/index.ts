@@ -109,6 +109,11 @@ export type {
   PlatformChange,
 } from "./lock/index.js";
 export { checkArchive } from "./archive/check.js";
-export type { ArchiveCheck, ArchiveFinding } from "./archive/check.js";
+export type {
+  ArchiveCheck,
+  ArchiveFinding,
+  CheckArchiveOptions,
+  NeededLayer,
+} from "./archive/check.js";
 export { repair } from "./repair/repair.js";
 export type { Left, RepairOptions, RepairResult } from "./repair/repair.js";

@@ -8,7 +8,7 @@ import { type ImageId, type Digest, isDigest } from "./digest.js";
 import { TpullError } from "./errors.js";
 import { goMap, goString } from "./go-json.js";
 import type { Layout } from "./layout.js";
-import { readText } from "./read.js";
+import { readNames, readText } from "./read.js";
 
 /** Familiar repository name, then reference (`name:tag` or `name@digest`), then image ID as the file has it. */
 export type Repositories = Map<string, Map<string, string>>;
@@ -154,4 +154,25 @@ export function validReferences(
     if (images.size > 0) valid.set(repository, images);
   }
   return valid;
+}
+
+/** Whether the store has no file of names. */
+export function isUnnamed(layout: Layout): boolean {
+  return !isThere(layout.repositories);
+}
+
+/**
+ * Writes the file without any name where the store has never had one. Where
+ * it has other images, somebody has lost it, and should be told. The caller
+ * holds the section lock.
+ * @param isOwn whether the caller has stored the image with this digest, in hex
+ */
+export async function beginNames(
+  layout: Layout,
+  isOwn: (hex: string) => boolean,
+): Promise<void> {
+  if (isThere(layout.repositories)) return;
+  const images = readNames(layout.imagedbContent);
+  if (images.length === 0 || !images.every(isOwn)) return;
+  await writeRepositories(layout, new Map());
 }

@@ -8,7 +8,13 @@ import { BlobKeeper, type IncomingBlob } from "./blobs/blob-keeper.js";
 import { OpenBlob } from "./blobs/open-blob.js";
 import { commitGroup } from "./commit.js";
 import { completeSince } from "./complete.js";
-import { type ChainId, type Digest, type ImageId, digestOf } from "./digest.js";
+import {
+  type ChainId,
+  type Digest,
+  type ImageId,
+  digestOf,
+  hexOf,
+} from "./digest.js";
 import { TpullError, throwIfAborted } from "./errors.js";
 import { type DistributionEntry, writeDistribution } from "./distribution.js";
 import { layersOfConfig, readImageConfig, writeImageConfig } from "./images.js";
@@ -22,7 +28,12 @@ import { tooManyLayers } from "./plan.js";
 import type { PartialBlob } from "./partial.js";
 import { DEFAULT_MAX_AGE_MS, Partials } from "./partials.js";
 import { PresentLayers } from "./present-layers.js";
-import { type Naming, writeNaming } from "./repositories.js";
+import {
+  type Naming,
+  beginNames,
+  isUnnamed,
+  writeNaming,
+} from "./repositories.js";
 import { retractUnused } from "./retract.js";
 import type { Session } from "./session.js";
 import { type StagedClaim, tryClaim } from "./staging.js";
@@ -298,6 +309,15 @@ class Writer implements StoreWriter {
     else for (const chainId of chainIds) this.#kept.add(chainId);
   }
 
+  /** dockerd has the file before it has an image, and so has a store whose only image was given no name. */
+  async #beginNames(): Promise<void> {
+    if (this.#filed.size === 0 || !isUnnamed(this.#layout)) return;
+    const own = new Set<string>([...this.#filed.keys()].map((id) => hexOf(id)));
+    await this.#session.section(() =>
+      beginNames(this.#layout, (hex) => own.has(hex)),
+    );
+  }
+
   #isKept(chainId: ChainId): boolean {
     return this.#keepAll || this.#kept.has(chainId);
   }
@@ -322,6 +342,7 @@ class Writer implements StoreWriter {
       () => this.#endBlobs(),
       () => this.#present.release(),
       () => this.#retractUnused(),
+      () => this.#beginNames(),
       () => this.#session.end(this.#changed),
     ];
     for (const step of steps) {

@@ -1,5 +1,11 @@
 /** What is wrong with an archive of images. */
-import { type DiffId, type Digest, TpullError } from "../../store/index.js";
+import {
+  type DiffId,
+  type Digest,
+  TpullError,
+  isTpullError,
+} from "../../store/index.js";
+import { printable } from "../../store/reference/printable.js";
 
 /** The archive is not what it should be: nothing of it is used. */
 export function invalidArchive(message: string, cause?: unknown): TpullError {
@@ -7,6 +13,33 @@ export function invalidArchive(message: string, cause?: unknown): TpullError {
     hint: "It is damaged, or not one of images; nothing of it was loaded. Save it again.",
     cause,
   });
+}
+
+/** The system does not let us read it, or a file in it. */
+export function unreadableArchive(path: string, cause: unknown): TpullError {
+  return new TpullError(
+    "ARCHIVE_NOT_READABLE",
+    `${printable(path)} cannot be read: ${(cause as Error).message}`,
+    { cause },
+  );
+}
+
+/**
+ * An error about an archive as a whole, with the archive's name.
+ * @param what the archive, as it may be shown
+ */
+export function namingArchive(error: unknown, what: string): unknown {
+  if (!isTpullError(error) || !error.code.startsWith("ARCHIVE_")) return error;
+  const { message } = error;
+  if (message.startsWith(what)) return error;
+  const { code, hint, cause, details } = error;
+  return new TpullError(
+    code,
+    message.startsWith("the archive ")
+      ? `${what} ${message.slice("the archive ".length)}`
+      : `${what}: ${message}`,
+    { hint, cause, details },
+  );
 }
 
 /**

@@ -2,19 +2,20 @@
  * Checks an archive by itself, without a data root: every digest, every
  * reference from one document to another, every diff ID.
  */
-import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import {
   type DiffId,
   type Digest,
   type TpullError,
-  inflated,
   isDigest,
   isTpullError,
 } from "../../store/index.js";
 import { canonicalName } from "../../store/reference/reference.js";
-import { temporaryFile } from "./temporary-file.js";
-import { parseImageConfig } from "../image-config.js";
+import {
+  type ImageConfig,
+  readImageConfig,
+  requireLayerCount,
+} from "../image-config.js";
 import { MAX_INDEX_DEPTH, tooDeep } from "../index-images.js";
 import {
   type Descriptor,
@@ -30,13 +31,23 @@ import {
 } from "./archive-error.js";
 import { ArchiveBlobs, MAX_CONFIG_BYTES } from "./client.js";
 import { archivedImages } from "./images.js";
+import { FileDigests, isOurOwn } from "./layer-digests.js";
 import { openArchive } from "./open.js";
+import { ELSEWHERE, temporaryFile } from "./temporary-file.js";
 
 export interface ArchiveFinding {
   /** As of the error that a load would end with. */
   readonly code: string;
   readonly message: string;
   /** Names of the image concerned. */
+  readonly images: readonly string[];
+}
+
+/** A layer that an image of the archive has and the archive has not. */
+export interface NeededLayer {
+  readonly digest: Digest;
+  readonly diffId: DiffId;
+  /** Names of an image that needs it. */
   readonly images: readonly string[];
 }
 
@@ -47,122 +58,143 @@ export interface ArchiveCheck {
   readonly blobs: number;
   /** Bytes of them. */
   readonly bytes: number;
-  /** Nothing is wrong where there are none. */
+  /** Nothing is wrong with what is there where there are none. */
   readonly findings: readonly ArchiveFinding[];
+  /**
+   * What a load needs to find in the data root: what a sparse bundle leaves
+   * out, or what was lost. Each layer once; none for an archive that is whole.
+   */
+  readonly needs: readonly NeededLayer[];
+}
+
+export interface CheckArchiveOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Layers that are where the archive goes to: these need not be in it. */
+  readonly have?: ReadonlySet<DiffId> | undefined;
 }
 
 /**
- * Reads all of an archive of images and says what is wrong with it. A sparse
- * bundle is found to lack what was left out of it.
+ * Reads all of an archive of images and says what is wrong with it, and what
+ * it needs beside itself.
  * @param path a directory, a tar, or a compressed one
  * @throws TpullError `ARCHIVE_NOT_READABLE`, `ABORTED`, `NOT_ENOUGH_SPACE`
  */
 export async function checkArchive(
   path: string,
-  options: { readonly signal?: AbortSignal | undefined } = {},
+  options: CheckArchiveOptions = {},
 ): Promise<ArchiveCheck> {
   const signal = options.signal ?? new AbortController().signal;
-  const check = new Check(signal);
+  const findings = new Findings();
   try {
     const files = await openArchive(path, {
       temporaryFile,
       temporaryFolder: tmpdir(),
+      elsewhere: ELSEWHERE,
       signal,
     });
     await using closing = files;
-    await check.all(new ArchiveBlobs(closing));
+    const check = new Check(new ArchiveBlobs(closing), {
+      digests: new FileDigests(closing, signal),
+      findings,
+      have: options.have ?? new Set(),
+    });
+    try {
+      await check.all();
+    } catch (error) {
+      findings.note(error, []);
+    }
+    return check.result();
   } catch (error) {
-    check.note(error, []);
+    findings.note(error, []);
+    return { images: 0, blobs: 0, bytes: 0, findings: findings.all, needs: [] };
   }
-  return check.result();
 }
 
-/** What concerns this machine rather than the archive. */
-const OUR_OWN = new Set([
-  "ABORTED",
-  "ARCHIVE_NOT_READABLE",
-  "NOT_ENOUGH_SPACE",
-  "DISK_FULL",
-  "WORKER_FAILED",
-]);
+class Findings {
+  readonly all: ArchiveFinding[] = [];
+  readonly #messages = new Set<string>();
 
-interface Seen {
-  readonly digest: Digest;
-  readonly size: number;
-  /** Of what it is uncompressed; undefined for what cannot be. */
-  readonly diffId: DiffId | TpullError;
+  /** @throws what is no fault of the archive */
+  note(error: unknown, images: readonly string[]): void {
+    if (isOurOwn(error)) throw error;
+    const { code, message } = error as TpullError;
+    if (this.#messages.has(message)) return;
+    this.#messages.add(message);
+    this.all.push({ code, message, images });
+  }
+}
+
+interface Parts {
+  readonly digests: FileDigests;
+  readonly findings: Findings;
+  readonly have: ReadonlySet<DiffId>;
 }
 
 class Check {
-  readonly #signal: AbortSignal;
-  readonly #findings: ArchiveFinding[] = [];
-  readonly #layers = new Map<string, Seen>();
-  readonly #manifests = new Set<Digest>();
-  readonly #read = new Set<string>();
+  readonly #blobs: ArchiveBlobs;
+  readonly #digests: FileDigests;
+  readonly #findings: Findings;
+  readonly #have: ReadonlySet<DiffId>;
+  readonly #documents = new Set<Digest>();
+  readonly #configs = new Map<Digest, { size: number; config: ImageConfig }>();
+  readonly #needs = new Map<DiffId, NeededLayer>();
   #images = 0;
-  #bytes = 0;
 
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
+  constructor(blobs: ArchiveBlobs, { digests, findings, have }: Parts) {
+    this.#blobs = blobs;
+    this.#digests = digests;
+    this.#findings = findings;
+    this.#have = have;
   }
 
   result(): ArchiveCheck {
     return {
       images: this.#images,
-      blobs: this.#read.size,
-      bytes: this.#bytes,
-      findings: this.#findings,
+      blobs: this.#digests.count,
+      bytes: this.#digests.bytes,
+      findings: this.#findings.all,
+      needs: [...this.#needs.values()],
     };
   }
 
-  /** @throws what is no fault of the archive */
-  note(error: unknown, images: readonly string[]): void {
-    if (!isTpullError(error) || OUR_OWN.has(error.code)) throw error;
-    const { code, message } = error;
-    if (this.#findings.some((one) => one.message === message)) return;
-    this.#findings.push({ code, message, images });
-  }
-
-  async all(blobs: ArchiveBlobs): Promise<void> {
-    for (const { digest, names } of await archivedImages(blobs)) {
+  async all(): Promise<void> {
+    for (const { digest, names } of await archivedImages(this.#blobs)) {
       const own = names.map(canonicalName);
-      await this.#document(blobs, digest, undefined, own, MAX_INDEX_DEPTH);
+      await this.#document(digest, undefined, own, MAX_INDEX_DEPTH);
     }
-    await this.#others(blobs);
+    await this.#others();
   }
 
   async #document(
-    blobs: ArchiveBlobs,
     digest: Digest,
     named: Descriptor | undefined,
     images: readonly string[],
     depth: number,
   ): Promise<void> {
-    if (this.#manifests.has(digest)) return;
-    this.#manifests.add(digest);
+    if (this.#documents.has(digest)) return;
+    this.#documents.add(digest);
     try {
-      const bytes = await blobs.read(digest, MAX_MANIFEST_BYTES);
-      this.#count(digest, bytes.length);
+      const bytes = await this.#read(digest, MAX_MANIFEST_BYTES);
       if (named !== undefined && named.size !== bytes.length) {
         throw wrongSize(digest, named.size, bytes.length);
       }
       const type =
-        blobs.document(digest)?.mediaType ??
+        this.#blobs.document(digest)?.mediaType ??
         named?.mediaType ??
-        blobs.mediaTypeOf(digest);
+        this.#blobs.mediaTypeOf(digest);
       const what = images[0] ?? digest;
       const document = parseManifest(bytes, type, what);
       if (document.kind === "image") {
-        await this.#image(blobs, document, images, what);
+        await this.#image(document, images, what);
         return;
       }
       if (depth === 0) throw tooDeep(what);
       let isThere = false;
       for (const entry of document.manifests) {
         // docker and bundles list platforms that they have not got.
-        if (!(await blobs.has(entry.digest))) continue;
+        if (!(await this.#blobs.has(entry.digest))) continue;
         isThere = true;
-        await this.#document(blobs, entry.digest, entry, images, depth - 1);
+        await this.#document(entry.digest, entry, images, depth - 1);
       }
       if (isThere) return;
       const missing = document.manifests.map((entry) => entry.digest);
@@ -170,110 +202,81 @@ class Check {
     } catch (error) {
       // What else an index lists (signatures, attestations) is no image.
       const isOther = isTpullError(error) && error.code === "NOT_AN_IMAGE";
-      if (!isOther || named === undefined) this.note(error, images);
+      if (!isOther || named === undefined) this.#findings.note(error, images);
     }
   }
 
   async #image(
-    blobs: ArchiveBlobs,
     { config: descriptor, layers }: ImageManifest,
     images: readonly string[],
     what: string,
   ): Promise<void> {
     this.#images += 1;
-    const bytes = await blobs.read(descriptor.digest, MAX_CONFIG_BYTES);
-    this.#count(descriptor.digest, bytes.length);
-    if (bytes.length !== descriptor.size) {
-      const { digest, size } = descriptor;
-      throw wrongSize(digest, size, bytes.length);
+    const { digest } = descriptor;
+    const known = this.#configs.get(digest) ?? (await this.#config(digest));
+    this.#configs.set(digest, known);
+    const { size, config } = known;
+    if (size !== descriptor.size) {
+      throw wrongSize(digest, descriptor.size, size);
     }
-    const config = parseImageConfig(bytes, layers.length);
-    for (const [at, { digest, size }] of layers.entries()) {
+    requireLayerCount(config, layers.length);
+    for (const [at, layer] of layers.entries()) {
+      const diffId = config.diffIds[at] as DiffId;
       try {
-        const diffId = config.diffIds[at] as DiffId;
-        await this.#layer(blobs, { digest, size }, diffId, what);
+        if (await this.#layer(layer, diffId)) continue;
+        if (this.#have.has(diffId) || this.#needs.has(diffId)) continue;
+        const names = images.length === 0 ? [what] : images;
+        const needed = { digest: layer.digest, diffId, images: names };
+        this.#needs.set(diffId, needed);
       } catch (error) {
-        this.note(error, images);
+        this.#findings.note(error, images);
       }
     }
   }
 
-  async #layer(
-    blobs: ArchiveBlobs,
-    { digest, size }: { digest: Digest; size: number },
-    diffId: DiffId,
-    what: string,
-  ): Promise<void> {
-    const found = await blobs.find(digest);
-    if (found === undefined) throw missingInArchive(what, [digest]);
+  async #config(
+    digest: Digest,
+  ): Promise<{ size: number; config: ImageConfig }> {
+    const bytes = await this.#read(digest, MAX_CONFIG_BYTES);
+    return { size: bytes.length, config: readImageConfig(bytes) };
+  }
+
+  /** @returns false for one that is not there */
+  async #layer({ digest, size }: Descriptor, diffId: DiffId): Promise<boolean> {
+    const found = await this.#blobs.find(digest);
+    if (found === undefined) return false;
     if (found.size !== size) throw wrongSize(digest, size, found.size);
-    const seen =
-      this.#layers.get(found.name) ?? (await this.#hash(blobs, found));
-    this.#layers.set(found.name, seen);
-    if (!blobs.namedByDiffId(digest) && seen.digest !== digest) {
-      throw wrongDigest(digest, seen.digest);
+    const actual = await this.#digests.layer(found);
+    if (!this.#blobs.namedByDiffId(digest) && actual.digest !== digest) {
+      throw wrongDigest(digest, actual.digest);
     }
-    if (isTpullError(seen.diffId)) throw seen.diffId.with({}, `${digest}: `);
-    if (seen.diffId !== diffId) {
-      throw wrongDiffId(digest, diffId, seen.diffId);
+    if (isTpullError(actual.diffId)) {
+      throw actual.diffId.with({}, `${digest}: `);
     }
+    if (actual.diffId !== diffId) {
+      throw wrongDiffId(digest, diffId, actual.diffId);
+    }
+    return true;
   }
 
-  /** Both digests of a layer in one reading. */
-  async #hash(
-    blobs: ArchiveBlobs,
-    { name, size }: { name: string; size: number },
-  ): Promise<Seen> {
-    const blob = createHash("sha256");
-    const chunks = blobs.files.stream(name, 0, size);
-    async function* passing(): AsyncGenerator<Uint8Array> {
-      for await (const chunk of chunks) {
-        blob.update(chunk);
-        yield chunk;
-      }
-    }
-    const tar = createHash("sha256");
-    this.#count(name, size);
-    try {
-      for await (const piece of inflated(passing(), this.#signal)) {
-        tar.update(piece);
-      }
-    } catch (error) {
-      if (!isTpullError(error) || OUR_OWN.has(error.code)) throw error;
-      const digest = await digestOfFile(blobs, name, size);
-      return { digest, size, diffId: error };
-    }
-    const hex = (hash: typeof tar): string => `sha256:${hash.digest("hex")}`;
-    return { digest: hex(blob) as Digest, size, diffId: hex(tar) as DiffId };
+  async #read(digest: Digest, most: number): Promise<Buffer> {
+    const found = await this.#blobs.find(digest);
+    if (found !== undefined) this.#digests.noteRead(found);
+    return await this.#blobs.read(digest, most);
   }
 
   /** Blobs that no image needs: their names are their digests all the same. */
-  async #others(blobs: ArchiveBlobs): Promise<void> {
-    for (const name of blobs.files.names()) {
+  async #others(): Promise<void> {
+    for (const name of this.#blobs.files.names()) {
       const hex = /^blobs\/sha256\/([0-9a-f]{64})$/.exec(name)?.[1];
       const digest = `sha256:${hex ?? ""}`;
-      if (!isDigest(digest) || this.#read.has(digest)) continue;
-      if (this.#read.has(name)) continue;
-      const size = (await blobs.files.size(name)) ?? 0;
-      this.#count(digest, size);
-      const actual = await digestOfFile(blobs, name, size);
-      if (actual !== digest) this.note(wrongDigest(digest, actual), []);
+      if (!isDigest(digest)) continue;
+      const found = await this.#blobs.files.find(name);
+      if (found === undefined) continue;
+      const actual = await this.#digests.blob({ ...found, name });
+      if (actual !== digest) {
+        this.#findings.note(wrongDigest(digest, actual), []);
+      }
     }
   }
-
-  #count(blob: string, bytes: number): void {
-    if (this.#read.has(blob)) return;
-    this.#read.add(blob);
-    this.#bytes += bytes;
-  }
-}
-
-async function digestOfFile(
-  { files }: ArchiveBlobs,
-  name: string,
-  size: number,
-): Promise<Digest> {
-  const hash = createHash("sha256");
-  for await (const chunk of files.stream(name, 0, size)) hash.update(chunk);
-  return `sha256:${hash.digest("hex")}` as Digest;
 }

@@ -12,7 +12,7 @@ import {
 import type { RegistryClient } from "../registry/client.js";
 import { MAX_MANIFEST_BYTES, manifestTooLarge } from "../registry/manifest.js";
 import { missingInArchive, wrongDigest, wrongSize } from "./archive-error.js";
-import { type ArchiveFiles, readFileOf } from "./files.js";
+import { type ArchiveFiles, type FoundFile, readFileOf } from "./files.js";
 
 export const MAX_CONFIG_BYTES: number = 8 * 1024 * 1024;
 
@@ -29,6 +29,7 @@ export class ArchiveBlobs {
   readonly #documents = new Map<Digest, { bytes: Buffer; mediaType: string }>();
   readonly #places = new Map<Digest, Place>();
   readonly #mediaTypes = new Map<Digest, string>();
+  readonly #layerFiles = new Map<string, { size: number; suffix: string }>();
 
   constructor(files: ArchiveFiles) {
     this.files = files;
@@ -71,15 +72,33 @@ export class ArchiveBlobs {
 
   async find(
     digest: Digest,
-  ): Promise<{ name: string; size: number } | undefined> {
+  ): Promise<(FoundFile & { readonly name: string }) | undefined> {
     const hex = hexOf(digest);
     const place = this.#places.get(digest);
-    const names = place ? [place.name] : [`blobs/sha256/${hex}`, hex];
+    const names = place
+      ? [place.name]
+      : [`blobs/sha256/${hex}`, hex, `${hex}.manifest.json`];
     for (const name of names) {
-      const size = await this.files.size(name);
-      if (size !== undefined) return { name, size };
+      const found = await this.files.find(name);
+      if (found !== undefined) return { name, ...found };
     }
     return undefined;
+  }
+
+  /** How large a layer's file is, 0 where there is none, and what a media type says of its compression. */
+  async layerFile(name: string): Promise<{ size: number; suffix: string }> {
+    const known = this.#layerFiles.get(name);
+    if (known !== undefined) return known;
+    const size = (await this.files.find(name))?.size ?? 0;
+    const head = Buffer.alloc(4);
+    if (size >= 4) {
+      for await (const chunk of this.files.stream(name, 0, 4)) head.set(chunk);
+    }
+    const isZstd = head.equals(Buffer.from("28b52ffd", "hex"));
+    const isGzip = head[0] === 0x1f && head[1] === 0x8b;
+    const suffix = isGzip ? ".gzip" : isZstd ? ".zstd" : "";
+    this.#layerFiles.set(name, { size, suffix });
+    return { size, suffix };
   }
 
   /** Whether it is there, as a blob or as a document that was made. */

@@ -10,16 +10,27 @@ import {
   digestOf,
   isDigest,
 } from "../../store/index.js";
+import { isJsonBeyond, isTooDeepForGo } from "../../store/json-shape.js";
 import { printable } from "../../store/reference/printable.js";
-import { DOCKER_MANIFEST, OCI_MANIFEST } from "../registry/media-types.js";
+import { MAX_LAYERS, tooManyLayers } from "../image-config.js";
+import {
+  DOCKER_MANIFEST,
+  OCI_INDEX,
+  OCI_MANIFEST,
+} from "../registry/media-types.js";
 import { invalidArchive, missingInArchive } from "./archive-error.js";
 import { type ArchiveBlobs, MAX_CONFIG_BYTES } from "./client.js";
 import { readFileOf } from "./files.js";
-import { type ArchivedImage, archivedName } from "./archived-image.js";
+import {
+  type ArchivedImage,
+  ImagesByDigest,
+  archivedName,
+} from "./archived-image.js";
 import { memberPath } from "./member-path.js";
 
 /** Of hundreds of images with all their layers. */
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
+const LIST_LIMITS = { depth: 16, values: 250_000 };
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -28,10 +39,14 @@ export async function dockerImages(
   blobs: ArchiveBlobs,
 ): Promise<ArchivedImage[]> {
   const bytes = await readFileOf(blobs.files, "manifest.json", MAX_LIST_BYTES);
+  if (bytes !== undefined && isJsonBeyond(bytes, LIST_LIMITS)) {
+    throw invalidArchive("has a manifest.json that no program would write");
+  }
   const list = parse(bytes, "manifest.json");
   if (isObject(list) && list["schemaVersion"] === 2 && bytes !== undefined) {
-    const manifest = list["mediaType"] ?? OCI_MANIFEST;
-    const mediaType = typeof manifest === "string" ? manifest : OCI_MANIFEST;
+    const own = "manifests" in list ? OCI_INDEX : OCI_MANIFEST;
+    const named = list["mediaType"];
+    const mediaType = typeof named === "string" ? named : own;
     const digest = digestOf(bytes);
     blobs.addPlace(digest, { name: "manifest.json", byDiffId: false });
     blobs.addMediaType(digest, mediaType);
@@ -40,42 +55,73 @@ export async function dockerImages(
   if (!Array.isArray(list)) {
     throw invalidArchive("has a manifest.json that is no list of images");
   }
-  const images: ArchivedImage[] = [];
+  const images = new ImagesByDigest();
+  const configs = new Configs(blobs);
   for (const item of list) {
     if (!isObject(item))
       throw invalidArchive("lists something that is no image");
-    images.push(await imageOf(item, blobs));
+    images.add(await imageOf(item, blobs, configs));
   }
-  return images;
+  return images.all();
+}
+
+/** What a config's file says, read once however often it is listed. */
+interface ListedConfig {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly diffIds: readonly DiffId[];
+}
+
+class Configs {
+  readonly #blobs: ArchiveBlobs;
+  readonly #known = new Map<string, ListedConfig>();
+
+  constructor(blobs: ArchiveBlobs) {
+    this.#blobs = blobs;
+  }
+
+  async read(name: string): Promise<ListedConfig> {
+    const { files } = this.#blobs;
+    const identity = (await files.find(name))?.identity ?? "";
+    const known = this.#known.get(identity);
+    if (known !== undefined) return known;
+    const bytes = await readFileOf(files, name, MAX_CONFIG_BYTES);
+    if (bytes === undefined) throw missingInArchive("an image", [name]);
+    const digest = digestOf(bytes);
+    const diffIds = diffIdsOf(parse(bytes, name));
+    if (diffIds.length > MAX_LAYERS) throw tooManyLayers(diffIds.length);
+    this.#blobs.addPlace(digest, { name, byDiffId: false });
+    const config = { digest, size: bytes.length, diffIds };
+    this.#known.set(identity, config);
+    return config;
+  }
 }
 
 async function imageOf(
   item: Json,
   blobs: ArchiveBlobs,
+  configs: Configs,
 ): Promise<ArchivedImage> {
-  const configName = memberPath(text(item["Config"], "a config"));
-  const config = await readFileOf(blobs.files, configName, MAX_CONFIG_BYTES);
-  if (config === undefined) throw missingInArchive("an image", [configName]);
+  const { digest, size, diffIds } = await configs.read(
+    file(item["Config"], "a config"),
+  );
   const names = list(item["RepoTags"], "tags").flatMap(
     (name) => archivedName(name) ?? [],
   );
   const layers = list(item["Layers"], "layers").map((name) =>
-    memberPath(text(name, "a layer")),
+    file(name, "a layer"),
   );
-  const diffIds = diffIdsOf(parse(config, configName));
   if (diffIds.length !== layers.length) {
     throw invalidArchive(
       `has an image with ${layers.length} layers, whose config has ${diffIds.length} diff IDs`,
     );
   }
-  const digest = digestOf(config);
-  blobs.addPlace(digest, { name: configName, byDiffId: false });
   const descriptors: object[] = [];
   for (const [at, name] of layers.entries()) {
     const diffId = diffIds[at] as string as Digest;
     descriptors.push(await layerDescriptor(diffId, name, blobs));
   }
-  return madeImage({ digest, size: config.length }, descriptors, names, blobs);
+  return madeImage({ digest, size }, descriptors, names, blobs);
 }
 
 /** An image by the manifest that is made for it. */
@@ -105,21 +151,13 @@ export async function layerDescriptor(
   name: string,
   blobs: ArchiveBlobs,
 ): Promise<object> {
-  const { files } = blobs;
-  const size = await files.size(name);
-  const head = Buffer.alloc(4);
-  if (size !== undefined && size >= 4) {
-    for await (const chunk of files.stream(name, 0, 4)) head.set(chunk);
-  }
-  const isZstd = head.equals(Buffer.from("28b52ffd", "hex"));
-  const isGzip = head[0] === 0x1f && head[1] === 0x8b;
-  const suffix = isGzip ? ".gzip" : isZstd ? ".zstd" : "";
+  const { size, suffix } = await blobs.layerFile(name);
   blobs.addPlace(diffId, { name, byDiffId: suffix !== "" });
   return {
     mediaType: `application/vnd.docker.image.rootfs.diff.tar${suffix}`,
     digest: diffId,
     // Of what is not there (a layer that the other side has) it does not matter.
-    size: size ?? 0,
+    size,
   };
 }
 
@@ -133,6 +171,9 @@ function diffIdsOf(config: unknown): DiffId[] {
 }
 
 function parse(bytes: Buffer | undefined, name: string): unknown {
+  if (bytes !== undefined && isTooDeepForGo(bytes)) {
+    throw invalidArchive(`has a ${printable(name)} that is nested too deep`);
+  }
   try {
     return JSON.parse(bytes?.toString("utf8") ?? "");
   } catch (error) {
@@ -144,8 +185,10 @@ function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function text(value: unknown, what: string): string {
-  if (typeof value === "string" && value !== "") return value;
+/** The name of a file of the archive. */
+function file(value: unknown, what: string): string {
+  const path = typeof value === "string" ? memberPath(value) : "";
+  if (path !== "") return path;
   throw invalidArchive(`lists an image with ${what} that has no name`);
 }
 

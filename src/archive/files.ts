@@ -1,7 +1,16 @@
 /** The files of an archive, whether it is one file or a directory. */
 import type { FileHandle } from "node:fs/promises";
+import { throwIfAborted } from "../../store/errors.js";
 import { printable } from "../../store/reference/printable.js";
-import { invalidArchive } from "./archive-error.js";
+import { invalidArchive, unreadableArchive } from "./archive-error.js";
+
+/** A regular file of an archive, under whatever name it was found. */
+export interface FoundFile {
+  /** Bytes. */
+  readonly size: number;
+  /** The same for all names that lead to the same file. */
+  readonly identity: string;
+}
 
 export interface ArchiveFiles extends AsyncDisposable {
   /** For messages. */
@@ -10,11 +19,15 @@ export interface ArchiveFiles extends AsyncDisposable {
   readonly isCutShort?: boolean;
   /** Names of all regular files and of links to them, with `/` between the parts. */
   names(): Iterable<string>;
-  /** Bytes of a regular file, or of the one that a link leads to; undefined when there is none. */
-  size(name: string): Promise<number | undefined>;
+  /**
+   * A regular file, or the one that a link leads to; undefined when there is none.
+   * @throws TpullError `ABORTED`, `ARCHIVE_INVALID`, `ARCHIVE_NOT_READABLE`
+   */
+  find(name: string): Promise<FoundFile | undefined>;
   /**
    * The bytes from `from` up to `to`. A chunk is valid until the next one is asked for.
-   * @throws TpullError `ARCHIVE_INVALID` when the file is shorter
+   * @throws TpullError `ARCHIVE_INVALID` when the file is shorter, `ABORTED`,
+   *   `ARCHIVE_NOT_READABLE`
    */
   stream(
     name: string,
@@ -32,8 +45,9 @@ export async function readFileOf(
   name: string,
   most: number,
 ): Promise<Buffer | undefined> {
-  const size = await files.size(name);
-  if (size === undefined) return undefined;
+  const found = await files.find(name);
+  if (found === undefined) return undefined;
+  const { size } = found;
   if (size > most) {
     throw invalidArchive(
       `has a file ${printable(name)} of ${size} bytes, where at most ${most} are read`,
@@ -50,19 +64,38 @@ export async function readFileOf(
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** Reads a part of an open file into one buffer, piece by piece. */
+/**
+ * Reads a part of an open file into one buffer, piece by piece.
+ * @param what the file, for messages
+ */
 export async function* chunksOf(
   file: FileHandle,
-  from: number,
-  to: number,
+  [from, to]: readonly [number, number],
+  what: string,
+  signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const buffer = Buffer.from(new ArrayBuffer(Math.min(CHUNK_BYTES, to - from)));
   for (let at = from; at < to;) {
     const most = Math.min(buffer.length, to - at);
-    const { bytesRead } = await file.read(buffer, 0, most, at);
+    throwIfAborted(signal);
+    const bytesRead = await readAt(file, buffer, most, at, what);
     if (bytesRead === 0)
       throw invalidArchive("became shorter while it was read");
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);
+  }
+}
+
+async function readAt(
+  file: FileHandle,
+  buffer: Buffer,
+  most: number,
+  at: number,
+  what: string,
+): Promise<number> {
+  try {
+    return (await file.read(buffer, 0, most, at)).bytesRead;
+  } catch (error) {
+    throw unreadableArchive(what, error);
   }
 }

@@ -9,6 +9,7 @@ import type { ArchiveBlobs } from "./client.js";
 import { dockerImages } from "./docker-archive.js";
 import { layoutImages } from "./layout.js";
 import { legacyImages } from "./legacy.js";
+import { looksLikeContainer, notImages, topmost } from "./not-images.js";
 
 /**
  * Finds out what is in an archive: an image layout (OCI image-spec), docker's
@@ -30,6 +31,8 @@ export async function archivedImages(
     throw invalidArchive("holds no image");
   }
   if (names.has("repositories")) return await legacyImages(blobs, names);
+  const tops = new Set([...names].flatMap((name) => topmost(name) ?? []));
+  if (looksLikeContainer(tops)) throw notImages("container");
   throw invalidArchive(
     "is not one of images: it has no index.json, manifest.json or repositories",
   );
@@ -41,12 +44,9 @@ async function notYet(
   layout: readonly ArchivedImage[],
   blobs: ArchiveBlobs,
 ): Promise<ArchivedImage[]> {
-  if (layout.length === 0) return [...listed];
+  if (layout.length === 0 || listed.length === 0) return [...listed];
   const names = new Set(layout.flatMap((one) => one.names.map(canonicalName)));
-  const configs = new Set<string>();
-  for (const { digest } of layout) {
-    await collectConfigs(digest, blobs, configs, MAX_INDEX_DEPTH);
-  }
+  const configs = await configsBelow(layout, blobs);
   const more: ArchivedImage[] = [];
   for (const image of listed) {
     const fresh = image.names.filter((name) => !names.has(canonicalName(name)));
@@ -58,28 +58,39 @@ async function notYet(
   return more;
 }
 
-/** The configs of all images below a manifest or an index, as far as they are there. */
-async function collectConfigs(
+/** The configs of all images, also of those in indexes, as far as they are there. Each document is read once. */
+async function configsBelow(
+  tops: readonly ArchivedImage[],
+  blobs: ArchiveBlobs,
+): Promise<ReadonlySet<string>> {
+  const configs = new Set<string>();
+  const seen = new Set<Digest>();
+  let level = tops.map(({ digest }) => digest);
+  for (let depth = 0; depth <= MAX_INDEX_DEPTH; depth += 1) {
+    const below: Digest[] = [];
+    for (const digest of level) {
+      if (seen.has(digest)) continue;
+      seen.add(digest);
+      const document = await documentOf(digest, blobs);
+      if (document?.kind === "image") configs.add(document.config.digest);
+      else
+        for (const entry of document?.manifests ?? []) below.push(entry.digest);
+    }
+    level = below;
+  }
+  return configs;
+}
+
+/** Undefined for what is wrong: that is said where it is read in earnest. */
+async function documentOf(
   digest: Digest,
   blobs: ArchiveBlobs,
-  configs: Set<string>,
-  depth: number,
-): Promise<void> {
-  let document: ReturnType<typeof parseManifest>;
+): Promise<ReturnType<typeof parseManifest> | undefined> {
   try {
     const bytes = await blobs.read(digest, MAX_MANIFEST_BYTES);
-    document = parseManifest(bytes, "", digest);
+    return parseManifest(bytes, "", digest);
   } catch (error) {
-    // What is wrong with it is said where it is read in earnest.
-    if (isTpullError(error)) return;
-    throw error;
-  }
-  if (document.kind === "image") {
-    configs.add(document.config.digest);
-    return;
-  }
-  if (depth === 0) return;
-  for (const entry of document.manifests) {
-    await collectConfigs(entry.digest, blobs, configs, depth - 1);
+    if (!isTpullError(error) || error.code === "ABORTED") throw error;
+    return undefined;
   }
 }

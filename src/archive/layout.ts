@@ -17,7 +17,11 @@ import { OCI_INDEX } from "../registry/media-types.js";
 import { invalidArchive, missingInArchive } from "./archive-error.js";
 import type { ArchiveBlobs } from "./client.js";
 import { readFileOf } from "./files.js";
-import { type ArchivedImage, archivedReference } from "./archived-image.js";
+import {
+  type ArchivedImage,
+  archivedReference,
+  requireFewImages,
+} from "./archived-image.js";
 
 const REF_NAME = "org.opencontainers.image.ref.name";
 const IMAGE_NAME = "io.containerd.image.name";
@@ -67,14 +71,13 @@ function grouped(
   entries: readonly Entry[],
   blobs: ArchiveBlobs,
 ): ArchivedImage[] {
-  const byName = new Map<string, Entry[]>();
+  const byName = new Map<string, Map<Digest, Entry>>();
   for (const entry of entries) {
     const key = entry.name === undefined ? "" : canonicalName(entry.name);
-    const group = byName.get(key) ?? [];
+    const group = byName.get(key) ?? new Map<Digest, Entry>();
     const { digest } = entry.descriptor;
-    if (!group.some((one) => one.descriptor.digest === digest)) {
-      byName.set(key, [...group, entry]);
-    }
+    if (!group.has(digest)) group.set(digest, entry);
+    byName.set(key, group);
   }
   const found = new Map<
     Digest,
@@ -88,7 +91,8 @@ function grouped(
     }
     found.set(digest, image);
   };
-  for (const [key, group] of byName) {
+  for (const [key, byDigest] of byName) {
+    const group = [...byDigest.values()];
     const [first] = group as [Entry];
     if (group.length > 1 && group.every(({ hasPlatform }) => hasPlatform)) {
       const manifests = group.map(({ descriptor }) =>
@@ -104,6 +108,7 @@ function grouped(
       throw invalidArchive(`gives the name ${key} to several images`);
     } else for (const entry of group) add(entry.descriptor.digest, entry);
   }
+  requireFewImages(found.size);
   // An entry without a name says nothing that one with a name does not.
   return [...found.values()];
 }

@@ -2,13 +2,22 @@
 import { printable } from "../../store/reference/printable.js";
 import { invalidArchive } from "./archive-error.js";
 
+/** Linux takes no longer paths. */
+const MAX_PATH = 4096;
+/** So much of a name stands in a message. */
+const SHOWN = 200;
+
 /**
  * The parts of a name without what says nothing (`./`, `//`, a slash at the
  * end); empty for the archive's own root.
- * @throws TpullError `ARCHIVE_INVALID` for a name that is absolute or climbs
+ * @throws TpullError `ARCHIVE_INVALID` for a name that is absolute or climbs,
+ *   or that no file can have
  */
 export function memberPath(name: string): string {
   if (name.startsWith("/")) throw escapes(name);
+  if (name.length > MAX_PATH || name.includes("\0")) {
+    throw invalidArchive(`has a name that no file has: ${shown(name)}`);
+  }
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw escapes(name);
   return parts.join("/");
@@ -20,6 +29,11 @@ export function memberPath(name: string): string {
  */
 export function linkTarget(path: string, target: string): string {
   if (target.startsWith("/")) throw leadsOut(path, target);
+  if (target.length > MAX_PATH) {
+    throw invalidArchive(
+      `has a link to a name that no file has: ${shown(path)}`,
+    );
+  }
   const parts = path.split("/").slice(0, -1);
   for (const part of target.split("/")) {
     if (part === "" || part === ".") continue;
@@ -31,12 +45,16 @@ export function linkTarget(path: string, target: string): string {
 
 function escapes(name: string): Error {
   return invalidArchive(
-    `has a member that would lie outside of it: ${printable(name)}`,
+    `has a member that would lie outside of it: ${shown(name)}`,
   );
 }
 
 function leadsOut(path: string, target: string): Error {
   return invalidArchive(
-    `has a link that leads out of it: ${printable(path)} to ${printable(target)}`,
+    `has a link that leads out of it: ${shown(path)} to ${shown(target)}`,
   );
+}
+
+function shown(name: string): string {
+  return printable(name.length > SHOWN ? `${name.slice(0, SHOWN)}…` : name);
 }

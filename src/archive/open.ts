@@ -1,16 +1,18 @@
 /** Opens an archive of images: a directory, a file, or a stream; compressed or not. */
+import { existsSync, statfsSync } from "node:fs";
 import { type FileHandle, open, stat } from "node:fs/promises";
-import { statfsSync } from "node:fs";
-import {
-  TpullError,
-  abortedError,
-  inflated,
-  isTpullError,
-} from "../../store/index.js";
+import { join } from "node:path";
+import { TpullError, abortedError, isTpullError } from "../../store/index.js";
 import { printable } from "../../store/reference/printable.js";
-import { invalidArchive } from "./archive-error.js";
+import {
+  invalidArchive,
+  namingArchive,
+  unreadableArchive,
+} from "./archive-error.js";
+import { decompressed, isCompressed } from "./decompress.js";
 import { DirectoryFiles } from "./directory-files.js";
 import { type ArchiveFiles, chunksOf } from "./files.js";
+import { notImages } from "./not-images.js";
 import { TarFiles } from "./tar-files.js";
 
 /** A path, or bytes as they come. */
@@ -21,6 +23,9 @@ export interface OpenArchiveOptions {
   readonly temporaryFile: () => Promise<FileHandle>;
   /** The filesystem of that file. */
   readonly temporaryFolder: string;
+  /** How people choose another place for it; a sentence. */
+  readonly elsewhere: string;
+  /** Ends the opening, and whatever is read later. */
   readonly signal: AbortSignal;
 }
 
@@ -28,6 +33,11 @@ export interface OpenArchiveOptions {
 const RESERVE_BYTES = 64 * 1024 * 1024;
 /** How often the disk is looked at, in bytes written. */
 const LOOK_BYTES = 16 * 1024 * 1024;
+
+/** What an archive is called in messages. */
+export function archiveName(input: ArchiveInput): string {
+  return typeof input === "string" ? printable(input) : "standard input";
+}
 
 /**
  * @throws TpullError `ARCHIVE_INVALID`, `ARCHIVE_NOT_READABLE`,
@@ -38,68 +48,69 @@ export async function openArchive(
   input: ArchiveInput,
   options: OpenArchiveOptions,
 ): Promise<ArchiveFiles> {
-  if (typeof input !== "string") {
-    return await spooled(
-      "standard input",
-      inflated(input, options.signal),
-      options,
-    );
+  const what = archiveName(input);
+  try {
+    return await opened(input, what, options);
+  } catch (error) {
+    throw namingArchive(error, what);
   }
-  const what = printable(input);
-  const file = await reading(input, async () => {
-    const stats = await stat(input);
-    return stats.isDirectory() ? undefined : await open(input, "r");
-  });
+}
+
+async function opened(
+  input: ArchiveInput,
+  what: string,
+  options: OpenArchiveOptions,
+): Promise<ArchiveFiles> {
+  const { signal } = options;
+  if (typeof input !== "string") {
+    return await spooled(what, decompressed(input, signal), options);
+  }
+  const file = await fileAt(input);
   if (file === undefined) {
-    return await reading(input, () => DirectoryFiles.open(input));
+    if (isDataRoot(input)) throw notImages("data root");
+    return await DirectoryFiles.open(input, signal);
   }
   if (!(await file.stat()).isFile()) {
     // A pipe or a device is read once, from its beginning.
     const bytes = file.createReadStream({ highWaterMark: 256 * 1024 });
-    return await spooled(what, inflated(bytes, options.signal), options);
+    return await spooled(what, decompressed(bytes, signal), options);
   }
-  if (!(await isCompressed(file))) return await TarFiles.open(what, file);
+  if (!isCompressed(await headOf(file))) {
+    return await TarFiles.open(what, file, signal);
+  }
   await using closing = file;
   const { size } = await closing.stat();
-  const bytes = inflated(chunksOf(closing, 0, size), options.signal);
-  return await spooled(what, bytes, options);
+  const bytes = chunksOf(closing, [0, size], what, signal);
+  return await spooled(what, decompressed(bytes, signal), options);
 }
 
-async function reading<Result>(
-  path: string,
-  work: () => Promise<Result>,
-): Promise<Result> {
+/** The open file; undefined for a directory. */
+async function fileAt(path: string): Promise<FileHandle | undefined> {
   try {
-    return await work();
+    const stats = await stat(path);
+    return stats.isDirectory() ? undefined : await open(path, "r");
   } catch (error) {
-    if (isTpullError(error)) throw error;
-    throw new TpullError(
-      "ARCHIVE_NOT_READABLE",
-      `${printable(path)} cannot be read: ${(error as Error).message}`,
-      { cause: error },
-    );
+    throw unreadableArchive(path, error);
   }
 }
 
-/** gzip and zstd, and what begins like another compression and will be refused by its name. */
-async function isCompressed(file: FileHandle): Promise<boolean> {
-  const head = Buffer.alloc(4);
-  await file.read(head, 0, 4, 0);
-  const [a = 0, b, c, d] = head;
-  return (
-    (a === 0x1f && b === 0x8b) ||
-    head.equals(Buffer.from("28b52ffd", "hex")) ||
-    (a >> 4 === 5 && b === 0x2a && c === 0x4d && d === 0x18) ||
-    head.toString("latin1", 0, 3) === "BZh" ||
-    head.equals(Buffer.from("fd377a58", "hex"))
+function isDataRoot(path: string): boolean {
+  return ["image/overlay2/imagedb", "image/overlay2/layerdb"].some((place) =>
+    existsSync(join(path, place)),
   );
+}
+
+async function headOf(file: FileHandle): Promise<Uint8Array> {
+  const head = Buffer.alloc(8);
+  const { bytesRead } = await file.read(head, 0, head.length, 0);
+  return head.subarray(0, bytesRead);
 }
 
 /** Writes the bytes to a file without a name, and reads that. */
 async function spooled(
   what: string,
   bytes: AsyncIterable<Uint8Array>,
-  { temporaryFile, temporaryFolder, signal }: OpenArchiveOptions,
+  { temporaryFile, temporaryFolder, elsewhere, signal }: OpenArchiveOptions,
 ): Promise<ArchiveFiles> {
   const file = await temporaryFile();
   try {
@@ -109,7 +120,7 @@ async function spooled(
       if (signal.aborted) throw abortedError();
       if (at - looked >= LOOK_BYTES) {
         looked = at;
-        checkRoom(what, at, temporaryFolder);
+        checkRoom(what, at, temporaryFolder, elsewhere);
       }
       for (let done = 0; done < chunk.length;) {
         const left = chunk.length - done;
@@ -120,29 +131,42 @@ async function spooled(
     }
   } catch (error) {
     await file.close();
-    if (isTpullError(error) && error.code === "LAYER_INVALID") {
-      const why = error.message.replace(/^the layer/, "it");
-      throw invalidArchive(`cannot be decompressed: ${why}`, error);
-    }
+    if (isTpullError(error)) throw error;
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
+    if (code !== "ENOSPC" && code !== "EDQUOT") {
+      throw unreadableArchive(what, error);
+    }
     throw new TpullError(
       "DISK_FULL",
-      `the disk is full before ${what} is unpacked`,
-      { cause: error },
+      `${temporaryFolder} is full before ${what} is unpacked there`,
+      { hint: hintFor(elsewhere), cause: error },
     );
   }
-  return await TarFiles.open(what, file);
+  return await TarFiles.open(what, file, signal);
 }
 
 /** @throws TpullError `NOT_ENOUGH_SPACE` */
-function checkRoom(what: string, taken: number, folder: string): void {
+function checkRoom(
+  what: string,
+  taken: number,
+  folder: string,
+  elsewhere: string,
+): void {
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
   if (free >= RESERVE_BYTES + LOOK_BYTES) return;
+  const soFar = taken === 0 ? "" : `, with ${inWords(taken)} of it there`;
   throw new TpullError(
     "NOT_ENOUGH_SPACE",
-    `${what} needs a place on the disk before it can be loaded: ${taken} bytes of it are there, and no more than ${free} are free`,
-    { hint: "Free some space, or load it from a file that is not compressed." },
+    `${what} has to be unpacked in ${folder} before it can be read, where no more than ${inWords(free)} are free${soFar}`,
+    { hint: hintFor(elsewhere), details: { free, taken } },
   );
+}
+
+function hintFor(elsewhere: string): string {
+  return `Free some space there. ${elsewhere} A file that is not compressed is read where it lies.`;
+}
+
+function inWords(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(bytes < 1e8 ? 1 : 0)} MB`;
 }

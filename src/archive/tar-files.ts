@@ -15,14 +15,19 @@ import {
   parsePax,
 } from "../../store/ingest/tar-header.js";
 import { isTpullError } from "../../store/index.js";
+import { errnoOf } from "../../store/io-error.js";
 import { printable } from "../../store/reference/printable.js";
-import { invalidArchive } from "./archive-error.js";
-import { type ArchiveFiles, chunksOf } from "./files.js";
+import { invalidArchive, unreadableArchive } from "./archive-error.js";
+import { type ArchiveFiles, type FoundFile, chunksOf } from "./files.js";
 import { linkTarget, memberPath } from "./member-path.js";
+import { looksLikeContainer, notImages, topmost } from "./not-images.js";
+import { Turns } from "./turns.js";
 
 /** More than any archive of images needs: a layer is one member. */
 const MAX_MEMBERS = 100_000;
-const MAX_EXTENDED_BYTES = 1024 * 1024;
+const MAX_EXTENDED_BYTES = 64 * 1024;
+/** Of the names and links of all members together, in characters: they are kept in memory. */
+const MAX_NAME_CHARACTERS = 32 * 1024 * 1024;
 /** Of one member, one after the other. */
 const MAX_EXTENDED_HEADERS = 16;
 const MAX_LINKS = 8;
@@ -38,26 +43,44 @@ export class TarFiles implements ArchiveFiles {
   readonly #file: FileHandle;
   readonly #extents: ReadonlyMap<string, Extent>;
   readonly #links: ReadonlyMap<string, string>;
+  readonly #signal: AbortSignal;
+  readonly #turns: Turns;
 
-  private constructor(what: string, file: FileHandle, index: TarIndex) {
+  private constructor(
+    what: string,
+    file: FileHandle,
+    index: TarIndex,
+    signal: AbortSignal,
+  ) {
     this.what = what;
     this.isCutShort = !index.hasEnd;
     this.#file = file;
+    this.#signal = signal;
+    this.#turns = new Turns(signal);
     this.#extents = index.extents;
     this.#links = index.links;
   }
 
   /**
    * @param file closed with this, or when this fails
-   * @throws TpullError `ARCHIVE_INVALID`
+   * @param signal ends this reading, and all that comes later
+   * @throws TpullError `ARCHIVE_INVALID`, `ARCHIVE_NOT_READABLE`, `ABORTED`
    */
-  static async open(what: string, file: FileHandle): Promise<TarFiles> {
+  static async open(
+    what: string,
+    file: FileHandle,
+    signal: AbortSignal,
+  ): Promise<TarFiles> {
     try {
       const { size } = await file.stat();
-      return new TarFiles(what, file, new TarIndex(file.fd, size));
+      const index = new TarIndex(file.fd, size);
+      await index.read(new Turns(signal));
+      return new TarFiles(what, file, index, signal);
     } catch (error) {
       await file.close();
-      throw error;
+      throw errnoOf(error) === undefined
+        ? error
+        : unreadableArchive(what, error);
     }
   }
 
@@ -68,8 +91,10 @@ export class TarFiles implements ArchiveFiles {
     }
   }
 
-  async size(name: string): Promise<number | undefined> {
-    return this.#extent(name)?.size;
+  async find(name: string): Promise<FoundFile | undefined> {
+    await this.#turns.take();
+    const extent = this.#extent(name);
+    return extent && { size: extent.size, identity: `${extent.offset}` };
   }
 
   async *stream(
@@ -81,7 +106,8 @@ export class TarFiles implements ArchiveFiles {
     if (extent === undefined || to > extent.size) {
       throw invalidArchive(`has no such part of ${printable(name)}`);
     }
-    yield* chunksOf(this.#file, extent.offset + from, extent.offset + to);
+    const range = [extent.offset + from, extent.offset + to] as const;
+    yield* chunksOf(this.#file, range, this.what, this.#signal);
   }
 
   #extent(name: string): Extent | undefined {
@@ -110,14 +136,23 @@ class TarIndex {
   readonly #fd: number;
   readonly #end: number;
   #at = 0;
+  #characters = 0;
+  readonly #tops = new Set<string>();
 
   constructor(fd: number, end: number) {
     this.#fd = fd;
     this.#end = end;
+  }
+
+  /** @throws TpullError `ARCHIVE_INVALID`, `ABORTED` */
+  async read(turns: Turns): Promise<void> {
     try {
-      this.#read();
+      await this.#read(turns);
     } catch (error) {
-      if (!isTpullError(error) || error.code !== "LAYER_INVALID") throw error;
+      if (!isTpullError(error) || error.code === "ABORTED") throw error;
+      // Its devices and links are what is odd, and not what is wrong.
+      if (looksLikeContainer(this.#tops)) throw notImages("container");
+      if (error.code !== "LAYER_INVALID") throw error;
       throw invalidArchive(
         `is no tar that can be read: ${error.message.replace(/^the layer's tar is invalid: /, "")}`,
         error,
@@ -125,11 +160,12 @@ class TarIndex {
     }
   }
 
-  #read(): void {
+  async #read(turns: Turns): Promise<void> {
     let extensions: Extensions = {};
     let extended = 0;
     let members = 0;
     for (;;) {
+      await turns.take();
       const block = this.#take(BLOCK);
       if (block === undefined) {
         if (extended > 0) throw invalidArchive("ends inside a header");
@@ -189,10 +225,16 @@ class TarIndex {
   #member(header: ReturnType<typeof memberHeader>): void {
     const { name, type, size, linkName, sparse } = header;
     const path = memberPath(name);
+    const top = topmost(path);
+    if (top !== undefined) this.#tops.add(top);
     const isFile = type === Type.regular || type === Type.contiguous;
     if (type === Type.directory || path === "") {
       this.#skipContent(size);
       return;
+    }
+    this.#characters += path.length + linkName.length;
+    if (this.#characters > MAX_NAME_CHARACTERS) {
+      throw invalidArchive("has more and longer names than any of images");
     }
     if (this.extents.has(path) || this.links.has(path)) {
       throw invalidArchive(`has the member ${printable(path)} twice`);

@@ -4,6 +4,9 @@ import { type FileHandle, open, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** How people choose another place for it. */
+export const ELSEWHERE = "TMPDIR names another place.";
+
 /** A file that goes with its handle. */
 export async function temporaryFile(): Promise<FileHandle> {
   const path = join(tmpdir(), `tpull-${randomInt(2 ** 40)}`);

@@ -9,7 +9,7 @@ import { printable } from "../../store/reference/printable.js";
 import { type ArchiveFiles, readFileOf } from "../archive/files.js";
 import { openArchive } from "../archive/open.js";
 import { requirePlainName } from "../archive/plain-name.js";
-import { temporaryFile } from "../archive/temporary-file.js";
+import { ELSEWHERE, temporaryFile } from "../archive/temporary-file.js";
 import { BUNDLE_MARK, DOCUMENTS, NAME_ANNOTATION } from "./documents.js";
 import { PARTS, found, kindOf, requireOwnParts } from "./own-folder.js";
 import { inTheWay } from "./part.js";
@@ -148,6 +148,7 @@ export async function olderBundle(
   const files = await openArchive(path, {
     temporaryFile,
     temporaryFolder: "/",
+    elsewhere: ELSEWHERE,
     signal,
   }).catch((error: unknown) => {
     if (isTpullError(error) && error.code === "ARCHIVE_INVALID")

@@ -309,11 +309,21 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [
       ["tpull verify --quick", "names, chains and links, no content"],
       ["tpull verify ./images.tar", "an archive, by itself"],
+      [
+        "tpull verify --root /var/lib/docker ./delta.tar",
+        "one that leaves out what is there",
+      ],
       ["tpull verify --repair --yes", "after a power cut"],
     ],
     status: {
       done: "nothing is wrong (any more)",
       failed: "something is wrong, or could not be mended",
+      others: [
+        [
+          "3",
+          "an archive is sound, and layers are needed that are neither in it nor in what --root and --have name",
+        ],
+      ],
     },
   },
   serve: {

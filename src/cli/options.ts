@@ -198,7 +198,9 @@ export const OPTIONS: {
       tag: ROOT_TO_CHANGE,
       rmi: ROOT_TO_CHANGE,
       prune: ROOT_TO_CHANGE,
-      verify: { help: "data root to check" },
+      verify: {
+        help: "data root to check; of an archive: layers that this root has need not be in it",
+      },
       save: { help: "data root to save from" },
       load: { help: "data root to load into" },
       inventory: ROOT_TO_LOOK_AT,
@@ -479,7 +481,12 @@ export const OPTIONS: {
     metavar: "FILE",
     help: "leave out the layers that this inventory, or older bundle, has",
     repeatable: true,
-    commands: ["bundle"],
+    commands: ["bundle", "verify"],
+    at: {
+      verify: {
+        help: "of an archive: layers that this inventory, or other archive, has need not be in it",
+      },
+    },
   },
   base: {
     metavar: "IMAGE",

@@ -17,13 +17,21 @@ import {
   type Reference,
   canonicalName,
 } from "../../store/reference/reference.js";
-import { missingInArchive, wrongSize } from "../archive/archive-error.js";
+import {
+  missingInArchive,
+  namingArchive,
+  wrongSize,
+} from "../archive/archive-error.js";
 import { ArchiveBlobs, ArchiveClient } from "../archive/client.js";
 import type { ArchivedImage } from "../archive/archived-image.js";
 import { archivedImages } from "../archive/images.js";
 import { type ArchiveInput, openArchive } from "../archive/open.js";
 import type { FailedPull, PullResult } from "../events.js";
-import { type ImageConfig, parseImageConfig } from "../image-config.js";
+import {
+  type ImageConfig,
+  readImageConfig,
+  requireLayerCount,
+} from "../image-config.js";
 import { inImage } from "../image-error.js";
 import { aboutOf } from "../items.js";
 import { type PullOptions, PullSession } from "../pull-session.js";
@@ -92,7 +100,6 @@ interface Known {
   readonly item: LoadItem;
   readonly image: ImageLoad;
   readonly resolved: ResolvedImage;
-  readonly bytes: Buffer;
   readonly config: ImageConfig;
 }
 
@@ -103,6 +110,7 @@ class LoadRun {
   /** Ends the work for all images when one has failed. */
   readonly #end = new AbortController();
   readonly #failures: FailedPull[] = [];
+  readonly #configs = new Map<Digest, ImageConfig>();
   #images: readonly ArchivedImage[] = [];
 
   constructor(session: PullSession, client: ArchiveClient, retag: boolean) {
@@ -121,11 +129,16 @@ class LoadRun {
     const files = await openArchive(input, {
       temporaryFile: async () => (await this.#session.writer()).temporaryFile(),
       temporaryFolder: store.root,
+      elsewhere: "--root names another data root.",
       signal,
     });
     const blobs = new ArchiveBlobs(files);
     this.#client.open(blobs);
-    this.#images = await archivedImages(blobs);
+    try {
+      this.#images = await archivedImages(blobs);
+    } catch (error) {
+      throw namingArchive(error, files.what);
+    }
   }
 
   /** Looks at all, brings the layers of all, and then gives all their names. */
@@ -169,11 +182,24 @@ class LoadRun {
       top: item.top,
       entry: item.entry,
     });
-    const bytes = await image.config(resolved);
-    const config = parseImageConfig(bytes, resolved.manifest.layers.length);
+    const config = await this.#config(image, resolved);
+    requireLayerCount(config, resolved.manifest.layers.length);
     image.checkPlatform(config, resolved);
     await this.#requireLayers(text, resolved, config);
-    return { item, image, resolved, bytes, config };
+    return { item, image, resolved, config };
+  }
+
+  /** Its bytes are read again when it is stored: all images' at once could be more than the memory. */
+  async #config(
+    image: ImageLoad,
+    resolved: ResolvedImage,
+  ): Promise<ImageConfig> {
+    const { digest } = resolved.manifest.config;
+    const known = this.#configs.get(digest);
+    if (known !== undefined) return known;
+    const config = readImageConfig(await image.config(resolved));
+    this.#configs.set(digest, config);
+    return config;
   }
 
   /** Each layer is in the archive, or the store has it. */
@@ -207,8 +233,9 @@ class LoadRun {
     brought: readonly (Known & { readonly layers: LayerOutcome[] })[],
   ): Promise<PullResult[]> {
     const results: PullResult[] = [];
-    for (const { item, image, resolved, bytes, config, layers } of brought) {
+    for (const { item, image, resolved, config, layers } of brought) {
       try {
+        const bytes = await image.config(resolved);
         const status = await image.publish(resolved, layers, bytes);
         results.push(
           image.done(image.result(resolved, config, layers, status)),

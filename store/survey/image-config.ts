@@ -1,5 +1,6 @@
 /** An image's config as far as reading a store needs it: JSON that other programs wrote. */
 import { type DiffId, isDigest } from "../digest.js";
+import { isTooDeepForGo } from "../json-shape.js";
 import { type DockerImage, readDockerImage } from "./docker-image.js";
 
 /** The members of a JSON object, whatever is in them. */
@@ -19,10 +20,11 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * Parses a config; undefined for one that dockerd would skip: no JSON object,
- * none with a `rootfs`, one whose members have other types than docker's, or
+ * none with a `rootfs`, one that is nested deeper than Go reads, one whose members have other types than docker's, or
  * one of another system than Linux.
  */
 export function parseStoredConfig(bytes: Uint8Array): StoredConfig | undefined {
+  if (isTooDeepForGo(bytes)) return undefined;
   let json: unknown;
   try {
     json = JSON.parse(decoder.decode(bytes));

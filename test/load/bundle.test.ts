@@ -19,7 +19,12 @@ import {
   parseImageList,
   type BundleOptions,
 } from "#src/index.js";
-import { inventory, openStore, readManifestHint } from "#store/index.js";
+import {
+  type DiffId,
+  inventory,
+  openStore,
+  readManifestHint,
+} from "#store/index.js";
 import { jsonMember, readArchive } from "../helpers/archive.js";
 import { layoutArchive } from "../helpers/image-archive.js";
 import {
@@ -315,9 +320,20 @@ describe("a sparse bundle", () => {
       },
     ]);
     expect(await namesIn(dirname(empty))).toEqual([]);
-    expect((await checkArchive(sparse)).findings).toMatchObject([
-      { code: "ARCHIVE_INCOMPLETE", images: [y] },
-    ]);
+    const needed = {
+      digest: base!.digest,
+      diffId: base!.diffId,
+      images: [y],
+    };
+    expect(await checkArchive(sparse)).toMatchObject({
+      findings: [],
+      needs: [needed],
+    });
+    const have = new Set([base!.diffId as DiffId]);
+    expect(await checkArchive(sparse, { have })).toMatchObject({
+      findings: [],
+      needs: [],
+    });
     const { results } = await loadImages(sparse, { root });
     expect(results).toMatchObject([{ imageId: two().config.digest }]);
     expect(await checkStore(root)).toEqual([]);

@@ -1,19 +1,17 @@
 /** `tpull verify [IMAGE...]` */
-import { statSync } from "node:fs";
 import {
   type Finding,
   FINDING_KINDS,
   isDamage,
   openStore,
-  TpullError,
   type Verification,
   verifyStore,
   type VerifyOptions,
 } from "../../../store/index.js";
-import { isAbsent } from "../../../store/io-error.js";
 import { Deadline } from "../../deadline.js";
 import { type Answer, jsonDocument } from "../answers/answer.js";
 import { tellHolder } from "./notices.js";
+import { requireRoot } from "./require-root.js";
 import { startProgress } from "./verify-progress.js";
 import { findingLine, reportText } from "./verify-text.js";
 
@@ -60,24 +58,6 @@ export const answerVerify: Answer = async (context) => {
   else output.out(reportText(found, options.quick === true));
   return findings.some(isDamage) ? 1 : 0;
 };
-
-/** A check must not pass because of a slip of the pen: what is not there is not sound. */
-function requireRoot(root: string): void {
-  let isDirectory = false;
-  try {
-    isDirectory = statSync(root).isDirectory();
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
-    throw new TpullError("ROOT_NOT_FOUND", `there is no data root at ${root}`, {
-      hint: "Name it with --root, or set $TPULL_ROOT.",
-    });
-  }
-  if (isDirectory) return;
-  throw new TpullError(
-    "ROOT_NOT_A_DIRECTORY",
-    `the data root ${root} is not a directory`,
-  );
-}
 
 /** The document of `--json`. Findings are those of the API, with what mends each. */
 function verificationJson(

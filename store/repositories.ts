@@ -102,7 +102,7 @@ export function repositoryOf(reference: string): string {
 }
 
 /**
- * Gives an image its names; every other entry stays as it is. The caller holds
+ * Gives an image its names, all in one step; every other entry stays as it is. The caller holds
  * the section lock, and the image's config is durable.
  * @returns false when the names were the image's already
  * @throws TpullError `REPOSITORIES_INVALID`, `REPOSITORY_NAME_AMBIGUOUS`
@@ -110,10 +110,9 @@ export function repositoryOf(reference: string): string {
 export async function writeNaming(
   layout: Layout,
   imageId: ImageId,
-  naming: Naming,
+  namings: readonly Naming[],
 ): Promise<boolean> {
-  const { repository } = naming;
-  if (repository === "sha256") {
+  if (namings.some(({ repository }) => repository === "sha256")) {
     throw new TpullError(
       "REPOSITORY_NAME_AMBIGUOUS",
       "an image cannot be named sha256: that would read as a digest",
@@ -121,13 +120,17 @@ export async function writeNaming(
     );
   }
   const repositories = readRepositories(layout);
-  const images = repositories.get(repository) ?? new Map<string, string>();
-  const missing = referencesOf(naming).filter(
-    (reference) => images.get(reference) !== imageId,
-  );
-  if (missing.length === 0) return false;
-  for (const reference of missing) images.set(reference, imageId);
-  repositories.set(repository, images);
+  let changed = false;
+  for (const naming of namings) {
+    const { repository } = naming;
+    const images = repositories.get(repository) ?? new Map<string, string>();
+    for (const reference of referencesOf(naming)) {
+      changed ||= images.get(reference) !== imageId;
+      images.set(reference, imageId);
+    }
+    repositories.set(repository, images);
+  }
+  if (!changed) return false;
   await writeRepositories(layout, repositories); // AN IMAGE BECOMES VISIBLE HERE
   return true;
 }

@@ -227,23 +227,25 @@ class Writer implements StoreWriter {
 
   async tagImage(
     imageId: ImageId,
-    naming: Naming,
+    naming: Naming | readonly Naming[],
   ): Promise<{ changed: boolean }> {
+    const namings = [naming].flat();
     return await attempt(`name the image ${imageId}`, async () => {
       const changed = await this.#change(async () => {
         if (readImageConfig(this.#layout, imageId) === undefined) {
           // Without a name it is nobody's, and somebody may have cleared it away.
           const filed = this.#filed.get(imageId);
-          if (filed === undefined) throw this.#notInStore(imageId, naming);
+          if (filed === undefined) throw this.#notInStore(imageId, namings);
           await this.#file(imageId, filed, layersOfConfig(filed));
         }
-        return await writeNaming(this.#layout, imageId, naming);
+        return await writeNaming(this.#layout, imageId, namings);
       });
       return { changed };
     });
   }
 
-  #notInStore(imageId: ImageId, { repository }: Naming): TpullError {
+  #notInStore(imageId: ImageId, namings: readonly Naming[]): TpullError {
+    const repository = namings[0]?.repository ?? "";
     return new TpullError(
       "IMAGE_NOT_IN_STORE",
       `there is no image ${imageId} in ${this.#layout.root} to be named ${repository}`,

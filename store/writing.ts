@@ -106,7 +106,10 @@ export interface StoreWriter extends AsyncDisposable {
    * @returns whether any name was new or pointed elsewhere
    * @throws TpullError `IMAGE_NOT_IN_STORE`, `REPOSITORIES_INVALID`, `REPOSITORY_NAME_AMBIGUOUS`
    */
-  tagImage(imageId: ImageId, naming: Naming): Promise<{ changed: boolean }>;
+  tagImage(
+    imageId: ImageId,
+    naming: Naming | readonly Naming[],
+  ): Promise<{ changed: boolean }>;
   /**
    * Lets layers stay when the session ends without an image that uses them:
    * committed ones, and complete ones that were released. A later session finds

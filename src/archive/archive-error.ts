@@ -59,7 +59,7 @@ export function missingInArchive(
       : `is neither in the archive nor in ${elsewhere}`;
   return new TpullError(
     "ARCHIVE_INCOMPLETE",
-    `${what} needs what ${nowhere}: ${missing.join(", ")}`,
+    `${what} needs what ${nowhere}: ${shownList(missing)}`,
     {
       hint: isCutShort
         ? "The archive stops without the mark of its end: it was not copied, or not written, to its end. Copy or save it again."
@@ -67,6 +67,15 @@ export function missingInArchive(
       details: { missing: [...missing] },
     },
   );
+}
+
+/** So many of a list stand in a message. */
+const SHOWN = 10;
+
+function shownList(all: readonly string[]): string {
+  const more = all.length - SHOWN;
+  const shown = all.slice(0, SHOWN).map(printable).join(", ");
+  return more > 0 ? `${shown} and ${more} more` : shown;
 }
 
 export function wrongDigest(expected: Digest, actual: Digest): TpullError {

@@ -4,8 +4,6 @@ import { invalidArchive } from "./archive-error.js";
 
 /** Linux takes no longer paths. */
 const MAX_PATH = 4096;
-/** So much of a name stands in a message. */
-const SHOWN = 200;
 
 /**
  * The parts of a name without what says nothing (`./`, `//`, a slash at the
@@ -16,7 +14,7 @@ const SHOWN = 200;
 export function memberPath(name: string): string {
   if (name.startsWith("/")) throw escapes(name);
   if (name.length > MAX_PATH || name.includes("\0")) {
-    throw invalidArchive(`has a name that no file has: ${shown(name)}`);
+    throw invalidArchive(`has a name that no file has: ${printable(name)}`);
   }
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw escapes(name);
@@ -31,7 +29,7 @@ export function linkTarget(path: string, target: string): string {
   if (target.startsWith("/")) throw leadsOut(path, target);
   if (target.length > MAX_PATH) {
     throw invalidArchive(
-      `has a link to a name that no file has: ${shown(path)}`,
+      `has a link to a name that no file has: ${printable(path)}`,
     );
   }
   const parts = path.split("/").slice(0, -1);
@@ -45,16 +43,12 @@ export function linkTarget(path: string, target: string): string {
 
 function escapes(name: string): Error {
   return invalidArchive(
-    `has a member that would lie outside of it: ${shown(name)}`,
+    `has a member that would lie outside of it: ${printable(name)}`,
   );
 }
 
 function leadsOut(path: string, target: string): Error {
   return invalidArchive(
-    `has a link that leads out of it: ${shown(path)} to ${shown(target)}`,
+    `has a link that leads out of it: ${printable(path)} to ${printable(target)}`,
   );
-}
-
-function shown(name: string): string {
-  return printable(name.length > SHOWN ? `${name.slice(0, SHOWN)}…` : name);
 }

@@ -4,11 +4,7 @@ import { type FileHandle, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { TpullError, abortedError, isTpullError } from "../../store/index.js";
 import { printable } from "../../store/reference/printable.js";
-import {
-  invalidArchive,
-  namingArchive,
-  unreadableArchive,
-} from "./archive-error.js";
+import { unreadableArchive } from "./archive-error.js";
 import { decompressed, isCompressed } from "./decompress.js";
 import { DirectoryFiles } from "./directory-files.js";
 import { type ArchiveFiles, chunksOf } from "./files.js";
@@ -49,18 +45,6 @@ export async function openArchive(
   options: OpenArchiveOptions,
 ): Promise<ArchiveFiles> {
   const what = archiveName(input);
-  try {
-    return await opened(input, what, options);
-  } catch (error) {
-    throw namingArchive(error, what);
-  }
-}
-
-async function opened(
-  input: ArchiveInput,
-  what: string,
-  options: OpenArchiveOptions,
-): Promise<ArchiveFiles> {
   const { signal } = options;
   if (typeof input !== "string") {
     return await spooled(what, decompressed(input, signal), options);

@@ -1,5 +1,6 @@
 /** One image on its way from an archive into the store: a pull's steps, but for its names. */
-import { type ImageId, TpullError } from "../../store/index.js";
+import { type ImageId, type Naming, TpullError } from "../../store/index.js";
+import { repositoryOf } from "../../store/repositories.js";
 import {
   type Reference,
   canonicalName,
@@ -56,48 +57,47 @@ export class ImageLoad extends ImagePull {
     if (this.#item.fromRegistry) {
       await writer.keepManifest(imageId, resolved.manifestBytes);
     }
-    let changed = isNew;
+    const namings = await this.#namings(resolved, imageId);
+    if (namings.length === 0) return isNew ? "downloaded" : "up-to-date";
+    const { changed } = await writer.tagImage(imageId, namings);
+    return isNew || changed ? "downloaded" : "up-to-date";
+  }
+
+  /** The names that are not to stay with other images. */
+  async #namings(resolved: ResolvedImage, imageId: ImageId): Promise<Naming[]> {
+    const references = await this.#session.store.references();
+    const holderOf = (familiar: string): ImageId | undefined => {
+      const holder = references.get(repositoryOf(familiar))?.get(familiar);
+      return holder === imageId || this.#retag ? undefined : holder;
+    };
+    const namings: Naming[] = [];
     for (const name of this.#item.names) {
       const familiar = familiarName(name);
-      const holder = await this.#holderOf(familiar, imageId);
-      if (holder !== undefined) {
+      const holder = holderOf(familiar);
+      if (holder === undefined) {
+        this.#named.names.push(familiar);
+        namings.push({ repository: familiarRepository(name), tag: name.tag });
+      } else {
         this.#named.kept.push(familiar);
         this.#tellKept(familiar, holder);
-        continue;
       }
-      const { tag } = name;
-      const repository = familiarRepository(name);
-      const named = await writer.tagImage(imageId, { repository, tag });
-      this.#named.names.push(familiar);
-      changed ||= named.changed;
     }
-    if (await this.#nameByDigest(resolved, imageId)) changed = true;
-    return changed ? "downloaded" : "up-to-date";
+    const byDigest = this.#nameByDigest(resolved);
+    if (byDigest === undefined) return namings;
+    const { repository, digest } = byDigest;
+    const isFree = holderOf(`${repository}@${digest}`) === undefined;
+    return isFree ? [...namings, byDigest] : namings;
   }
 
   /** What a registry has it under; of several platforms, the others than the one with the names by their own manifests. */
-  async #nameByDigest(
-    { digest: top, manifestDigest }: ResolvedImage,
-    imageId: ImageId,
-  ): Promise<boolean> {
+  #nameByDigest({
+    digest: top,
+    manifestDigest,
+  }: ResolvedImage): Naming | undefined {
     const { fromRegistry, isOther, reference } = this.#item;
-    if (!fromRegistry) return false;
+    if (!fromRegistry) return undefined;
     const digest = isOther ? manifestDigest : top;
-    const repository = familiarRepository(reference);
-    const holder = await this.#holderOf(`${repository}@${digest}`, imageId);
-    if (holder !== undefined) return false;
-    const writer = await this.#session.writer();
-    const { changed } = await writer.tagImage(imageId, { repository, digest });
-    return changed;
-  }
-
-  /** Another image that has the name, and is to keep it. */
-  async #holderOf(
-    familiar: string,
-    imageId: ImageId,
-  ): Promise<ImageId | undefined> {
-    const holder = await this.#session.store.reference(familiar);
-    return holder === imageId || this.#retag ? undefined : holder;
+    return { repository: familiarRepository(reference), digest };
   }
 
   #tellKept(name: string, holder: ImageId): void {

@@ -25,7 +25,11 @@ import {
 import { ArchiveBlobs, ArchiveClient } from "../archive/client.js";
 import type { ArchivedImage } from "../archive/archived-image.js";
 import { archivedImages } from "../archive/images.js";
-import { type ArchiveInput, openArchive } from "../archive/open.js";
+import {
+  type ArchiveInput,
+  archiveName,
+  openArchive,
+} from "../archive/open.js";
 import type { FailedPull, PullResult } from "../events.js";
 import {
   type ImageConfig,
@@ -77,7 +81,10 @@ export async function loadImages(
     await run.open(input);
   } catch (error) {
     const cause = session.deadline.explain(error, "the archive");
-    throw isTpullError(cause) ? inArchiveWords(cause) : cause;
+    throw namingArchive(
+      isTpullError(cause) ? inArchiveWords(cause) : cause,
+      archiveName(input),
+    );
   }
   const { results, failures } = await run.load();
   await session.close();
@@ -134,11 +141,7 @@ class LoadRun {
     });
     const blobs = new ArchiveBlobs(files);
     this.#client.open(blobs);
-    try {
-      this.#images = await archivedImages(blobs);
-    } catch (error) {
-      throw namingArchive(error, files.what);
-    }
+    this.#images = await archivedImages(blobs);
   }
 
   /** Looks at all, brings the layers of all, and then gives all their names. */

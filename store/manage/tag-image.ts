@@ -65,7 +65,9 @@ export async function tagImage(
         const name = familiarName(reference);
         if (tagged.has(name)) continue;
         tagged.set(name, survey.references.get(repository)?.get(name));
-        await writeNaming(layout, imageId, { repository, tag: reference.tag });
+        await writeNaming(layout, imageId, [
+          { repository, tag: reference.tag },
+        ]);
       }
       await noteTagged(layout, imageId);
       const result = {

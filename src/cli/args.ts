@@ -376,8 +376,10 @@ function refuseUnusedByVerify(words: readonly string[], flags: Flags): void {
     }
   }
   const isArchive = areArchives(words);
-  if (flags.checksum && !isArchive) {
-    throw usageError("--checksum goes with an archive: a path, or FILE.tar");
+  for (const name of ["checksum", "have"] as const) {
+    if (flags[name] !== undefined && !isArchive) {
+      throw usageError(`--${name} goes with an archive: a path, or FILE.tar`);
+    }
   }
   for (const name of ["quick", "repair"] as const) {
     if (flags[name] && isArchive) {
@@ -480,7 +482,16 @@ function helpTopic(words: readonly string[]): HelpTopic | undefined {
 function refuseWords(command: CommandName, words: readonly string[]): void {
   const [word] = words;
   if (word === undefined) return;
-  throw usageError(`unexpected argument ${shown(word)} of 'tpull ${command}'`);
+  throw new TpullError(
+    USAGE,
+    `unexpected argument ${shown(word)} of 'tpull ${command}'`,
+    {
+      hint:
+        command === "load"
+          ? `An archive is named with -i: tpull load -i ${shown(word)}`
+          : undefined,
+    },
+  );
 }
 
 function unknownOption(

@@ -84,6 +84,7 @@ export interface Flags {
   input?: string;
   compress?: Compression | "kept";
   retag?: true;
+  as?: string;
   file?: readonly string[];
   profile?: readonly string[];
   check?: true;
@@ -519,6 +520,11 @@ export const OPTIONS: {
   },
   retag: {
     help: "let names of the archive that other images have in the data root go over to those of the archive",
+    commands: ["load"],
+  },
+  as: {
+    metavar: "NAME",
+    help: "give the only image of the archive this name, too",
     commands: ["load"],
   },
   "all-tags": {

@@ -22,9 +22,10 @@ export function createBarsRenderer({
   images,
   output,
   stderr,
+  fromArchive,
   now,
 }: RendererOptions): Renderer {
-  const view = new PullView();
+  const view = new PullView({ fromArchive });
   const results = new Map<string, PullResult>();
   const screen = openScreen(new Frame(stderr), (capacity, final) =>
     view.lines(capacity, now(), final),

@@ -18,6 +18,8 @@ export interface RendererOptions {
   output: Output;
   /** Where bars are drawn. */
   stderr: CliStream;
+  /** Whether the layers come from an archive. */
+  fromArchive?: boolean;
   /** Milliseconds since the epoch. */
   now: () => number;
 }

@@ -75,6 +75,7 @@ export async function runCommand(
       ? { ...output, out: () => {} }
       : output,
     stderr: context.stderr,
+    fromArchive: request.command === "load",
     now: context.now,
   });
   tidyUp = renderer.close;
@@ -249,6 +250,7 @@ async function load(
       ...given("platform", oneOrList(flags.platform)),
       ...given("concurrency", flags.concurrency),
       ...given("retag", flags.retag),
+      ...given("as", flags.as),
       signal: stop.signal,
       onEvent,
     },

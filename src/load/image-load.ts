@@ -8,6 +8,7 @@ import {
   familiarRepository,
 } from "../../store/reference/reference.js";
 import type { PullResult } from "../events.js";
+import type { ImageConfig } from "../image-config.js";
 import { ImagePull } from "../image-pull.js";
 import type { Item } from "../items.js";
 import type { LayerOutcome } from "../layer-request.js";
@@ -22,6 +23,8 @@ export interface LoadItem extends Item {
   readonly fromRegistry: boolean;
   /** One of several platforms that are loaded, and not the one that has the names. */
   readonly isOther: boolean;
+  /** The only image of its archive's index, which nobody has chosen: it may be for any platform. */
+  readonly isOnly: boolean;
 }
 
 export class ImageLoad extends ImagePull {
@@ -39,6 +42,15 @@ export class ImageLoad extends ImagePull {
     this.#item = item;
     this.#session = session;
     this.#retag = options.retag;
+  }
+
+  /** Says so where the only image is for another platform, though an index says that it is. */
+  override checkPlatform(config: ImageConfig, resolved: ResolvedImage): void {
+    const { isOnly } = this.#item;
+    super.checkPlatform(
+      config,
+      isOnly ? { ...resolved, chosen: false } : resolved,
+    );
   }
 
   override async publish(

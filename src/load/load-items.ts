@@ -48,6 +48,7 @@ export async function itemsOf(
     names,
     fromRegistry: origin !== undefined,
     isOther: false,
+    isOnly: false,
     platform,
     platformGiven: selection.given && !selection.all,
     top,
@@ -66,7 +67,7 @@ export async function itemsOf(
     return [
       only === undefined
         ? { ...item, top: inside }
-        : { ...item, top: inside, entry: only.descriptor },
+        : { ...item, top: inside, entry: only.descriptor, isOnly: true },
     ];
   }
   const chosen = selection.all

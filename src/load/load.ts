@@ -8,7 +8,7 @@ import pLimit from "p-limit";
 import {
   type ChainId,
   type Digest,
-  type TpullError,
+  TpullError,
   abortedError,
   chainIds,
   isTpullError,
@@ -16,7 +16,9 @@ import {
 import {
   type Reference,
   canonicalName,
+  parseReference,
 } from "../../store/reference/reference.js";
+import { shownReference } from "../../store/reference/printable.js";
 import {
   missingInArchive,
   namingArchive,
@@ -50,6 +52,8 @@ export interface LoadOptions extends Pick<
 > {
   /** Lets a name that another image has in the root go over to the one of the archive. */
   readonly retag?: boolean;
+  /** A name for the only image of the archive, beside those that it has; the tag `latest` where it has none. */
+  readonly as?: string;
 }
 
 export interface LoadResult {
@@ -74,11 +78,13 @@ export async function loadImages(
   options: LoadOptions = {},
 ): Promise<LoadResult> {
   const begun = performance.now();
+  const name = options.as === undefined ? undefined : givenName(options.as);
   const client = new ArchiveClient();
   await using session = await PullSession.open(options, client);
   const run = new LoadRun(session, client, options.retag === true);
   try {
     await run.open(input);
+    if (name !== undefined) run.nameOnly(name);
   } catch (error) {
     const cause = session.deadline.explain(error, "the archive");
     throw namingArchive(
@@ -142,6 +148,21 @@ class LoadRun {
     const blobs = new ArchiveBlobs(files);
     this.#client.open(blobs);
     this.#images = await archivedImages(blobs);
+  }
+
+  /** @throws TpullError `OPTION_INVALID` for an archive of several images */
+  nameOnly(name: Reference): void {
+    const [only, ...others] = this.#images;
+    if (only === undefined) return;
+    if (others.length === 0) {
+      this.#images = [{ ...only, names: [name, ...only.names] }];
+      return;
+    }
+    throw new TpullError(
+      "OPTION_INVALID",
+      `one name cannot be that of ${this.#images.length} images, which the archive has`,
+      { hint: "Load it without --as, and give names with 'tpull tag'." },
+    );
   }
 
   /** Looks at all, brings the layers of all, and then gives all their names. */
@@ -319,6 +340,16 @@ function asTpullError(error: unknown): TpullError {
 
 function isAborted(error: unknown): boolean {
   return isTpullError(error) && error.code === "ABORTED";
+}
+
+/** @throws TpullError `REFERENCE_INVALID`, `OPTION_INVALID` */
+function givenName(text: string): Reference {
+  const reference = parseReference(text);
+  if (reference.digest === undefined) return reference;
+  throw new TpullError(
+    "OPTION_INVALID",
+    `${shownReference(text)} has a digest, which is not for us to give: name it by a tag`,
+  );
 }
 
 /** What an image is called in events and messages. */

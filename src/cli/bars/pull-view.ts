@@ -1,6 +1,6 @@
 /** All layers of a run as lines to show: which ones, and what each says. */
 import { shortId, type Digest } from "../../../store/digest.js";
-import { type PullEvent, itemName } from "../../events.js";
+import { type LayerState, type PullEvent, itemName } from "../../events.js";
 import { bareReference } from "../report-error.js";
 import { oneLine } from "../terminal-text.js";
 import type { LineContent } from "./bar-line.js";
@@ -15,17 +15,29 @@ const STATE_TEXT = {
   staged: "extracted",
   complete: "done",
   exists: "Already exists",
-} as const;
+} satisfies Record<LayerState, string>;
 
 /** When not all rows fit: those where something happens come first, finished ones never. */
 const PRIORITY = ["downloading", "extracting", "staged", "waiting"] as const;
 
+export interface PullViewOptions {
+  /** The layers come from an archive, and nothing is downloaded. */
+  readonly fromArchive?: boolean | undefined;
+}
+
 export class PullView {
+  readonly #texts: typeof STATE_TEXT;
   readonly #rows = new Map<Digest, LayerRow>();
   readonly #meter = new RateMeter();
   #received = 0;
   /** What is going on while no layer is known, or why nothing goes on. */
   #note = "";
+
+  constructor({ fromArchive = false }: PullViewOptions = {}) {
+    this.#texts = fromArchive
+      ? { ...STATE_TEXT, downloading: "reading" }
+      : STATE_TEXT;
+  }
 
   onEvent(event: PullEvent, now: number): void {
     switch (event.type) {
@@ -74,7 +86,7 @@ export class PullView {
   lines(capacity: number, now: number, final = false): LineContent[] {
     const rows = [...this.#rows.values()];
     const layers = visible(rows, capacity).map((row) =>
-      layerContent(row, final ? undefined : now),
+      layerContent(row, this.#texts, final ? undefined : now),
     );
     const note = final ? "" : this.#note;
     if (rows.length === 0) return note === "" ? [] : [{ text: note }];
@@ -110,13 +122,17 @@ function visible(rows: readonly LayerRow[], capacity: number): LayerRow[] {
   return rows.filter((row) => chosen.has(row));
 }
 
-function layerContent(row: LayerRow, now: number | undefined): LineContent {
+function layerContent(
+  row: LayerRow,
+  texts: typeof STATE_TEXT,
+  now: number | undefined,
+): LineContent {
   const { state, current, total, retryInSeconds } = row;
   const label = shortId(row.digest);
   if (retryInSeconds !== undefined && now !== undefined && !row.isDone) {
     return { label, state: `retry in ${retryInSeconds} s`, current, total };
   }
-  const text = STATE_TEXT[state];
+  const text = texts[state];
   if (state === "exists") return { label, state: text };
   if (state === "downloading") {
     const rate = now === undefined ? undefined : row.meter.perSecond(now);

@@ -482,15 +482,10 @@ function helpTopic(words: readonly string[]): HelpTopic | undefined {
 function refuseWords(command: CommandName, words: readonly string[]): void {
   const [word] = words;
   if (word === undefined) return;
-  throw new TpullError(
-    USAGE,
-    `unexpected argument ${shown(word)} of 'tpull ${command}'`,
-    {
-      hint:
-        command === "load"
-          ? `An archive is named with -i: tpull load -i ${shown(word)}`
-          : undefined,
-    },
+  const how =
+    command === "load" ? `: an archive is named with -i, as -i ${word}` : "";
+  throw usageError(
+    `unexpected argument ${shown(word)} of 'tpull ${command}'${how}`,
   );
 }
 

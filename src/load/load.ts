@@ -20,6 +20,7 @@ import {
 } from "../../store/reference/reference.js";
 import { shownReference } from "../../store/reference/printable.js";
 import {
+  invalidArchive,
   missingInArchive,
   namingArchive,
   wrongSize,
@@ -64,6 +65,8 @@ export interface LoadResult {
 
 /** Images whose layers are brought at the same time. */
 const IMAGES_AT_ONCE = 4;
+/** Of all manifests and indexes together, which are held until the last name is given. */
+const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
 /**
  * Loads all images of an archive: an OCI image layout or docker's archive of
@@ -123,6 +126,8 @@ class LoadRun {
   /** Ends the work for all images when one has failed. */
   readonly #end = new AbortController();
   readonly #failures: FailedPull[] = [];
+  /** Bytes of the manifests and indexes that are held. */
+  #kept = 0;
   readonly #configs = new Map<Digest, ImageConfig>();
   #images: readonly ArchivedImage[] = [];
 
@@ -183,9 +188,9 @@ class LoadRun {
     for (const image of this.#images) {
       const text = textOf(image);
       try {
-        items.push(
-          ...(await itemsOf(image, text, this.#session, this.#client)),
-        );
+        const found = await itemsOf(image, text, this.#session, this.#client);
+        this.#keep(found[0]?.top?.bytes.length ?? 0);
+        items.push(...found);
       } catch (error) {
         this.#fail(error, { text });
       }
@@ -206,11 +211,20 @@ class LoadRun {
       top: item.top,
       entry: item.entry,
     });
+    if (resolved.digest !== resolved.manifestDigest) {
+      this.#keep(resolved.manifestBytes.length);
+    }
     const config = await this.#config(image, resolved);
     requireLayerCount(config, resolved.manifest.layers.length);
     image.checkPlatform(config, resolved);
     await this.#requireLayers(text, resolved, config);
     return { item, image, resolved, config };
+  }
+
+  #keep(bytes: number): void {
+    this.#kept += bytes;
+    if (this.#kept <= MAX_DOCUMENT_BYTES) return;
+    throw invalidArchive("has more and longer manifests than any of images");
   }
 
   /** Its bytes are read again when it is stored: all images' at once could be more than the memory. */

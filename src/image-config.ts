@@ -47,14 +47,12 @@ export function parseImageConfig(
   bytes: Uint8Array,
   layerCount: number,
 ): ImageConfig {
-  const config = readImageConfig(bytes);
-  requireLayerCount(config, layerCount);
-  return config;
+  return read(bytes, (diffIds) => requireLayerCount({ diffIds }, layerCount));
 }
 
 /** @throws TpullError `IMAGE_CONFIG_INVALID` unless a manifest has as many layers as the config */
 export function requireLayerCount(
-  { diffIds }: ImageConfig,
+  { diffIds }: Pick<ImageConfig, "diffIds">,
   layerCount: number,
 ): void {
   if (diffIds.length === layerCount) return;
@@ -68,6 +66,13 @@ export function requireLayerCount(
  * @throws TpullError as {@link parseImageConfig}
  */
 export function readImageConfig(bytes: Uint8Array): ImageConfig {
+  return read(bytes, () => {});
+}
+
+function read(
+  bytes: Uint8Array,
+  checkLayers: (diffIds: readonly DiffId[]) => void,
+): ImageConfig {
   if (isTooDeepForGo(bytes)) {
     throw invalid(
       `is nested deeper than ${MAX_JSON_DEPTH}: docker does not read it`,
@@ -100,6 +105,7 @@ export function readImageConfig(bytes: Uint8Array): ImageConfig {
   const diffIds = listed.map((id, index) =>
     parseDiffId(id, `diff ID ${index + 1} of the image's config`),
   );
+  checkLayers(diffIds);
   const history = config["history"] ?? [];
   if (!Array.isArray(history)) throw invalid("has a history that is no list");
   const filled = history.filter(

@@ -116,6 +116,12 @@ describe("a config", () => {
       "IMAGE_CONFIG_INVALID",
       /3 history/,
     ],
+    [
+      "that is nested deeper than dockerd reads",
+      `{"os":"linux","x":${"[".repeat(10_000)}${"]".repeat(10_000)}}`,
+      "IMAGE_CONFIG_INVALID",
+      /deeper/,
+    ],
     ["for windows", { os: "windows" }, "IMAGE_OS_UNSUPPORTED", /windows/],
     ["for plan9", { os: "plan9" }, "IMAGE_OS_UNSUPPORTED", /plan9/],
   ];

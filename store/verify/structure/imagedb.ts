@@ -1,6 +1,7 @@
 /** `imagedb`: the configs of images and docker's notes on them. */
 import { join } from "node:path";
 import { type DiffId, digestOf, type ImageId, isDigest } from "../../digest.js";
+import { isTooDeepForGo } from "../../json-shape.js";
 import type { Layout } from "../../layout.js";
 import { MAX_LAYERS } from "../../place.js";
 import { isObject, parseStoredConfig } from "../../survey/image-config.js";
@@ -48,7 +49,9 @@ function readConfig(layout: Layout, imageId: ImageId): ConfigEntry {
   }
   const message =
     config === undefined
-      ? "it is no config of an image"
+      ? isTooDeepForGo(file.bytes)
+        ? "it is nested deeper than dockerd reads"
+        : "it is no config of an image"
       : whyUnusable(config.json, diffIds.length);
   const problem =
     message === undefined

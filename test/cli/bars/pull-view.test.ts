@@ -159,3 +159,14 @@ describe("more layers than lines", () => {
     expect(view.lines(21, 0)[0]).toMatchObject({ state: "127/127 done" });
   });
 });
+
+test("layers of an archive are read, not downloaded", () => {
+  for (const fromArchive of [true, false]) {
+    const view = new PullView({ fromArchive });
+    view.onEvent(nginx.layers(), 0);
+    view.onEvent(nginx.layer(0, "downloading"), 0);
+    expect(JSON.stringify(view.lines(20, 0))).toContain(
+      fromArchive ? '"reading"' : '"downloading"',
+    );
+  }
+});

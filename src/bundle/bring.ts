@@ -124,7 +124,7 @@ async function bringLayer(
 ): Promise<number | undefined> {
   const { digest, size } = descriptor;
   const name = `blobs/sha256/${hexOf(digest)}`;
-  if (old !== undefined && (await old.size(name)) === size) {
+  if (old !== undefined && (await old.find(name))?.size === size) {
     const chunks = old.stream(name, 0, size);
     if (await folder.copy(digest, size, chunks, signal)) return undefined;
   }

@@ -309,10 +309,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     examples: [
       ["tpull verify --quick", "names, chains and links, no content"],
       ["tpull verify ./images.tar", "an archive, by itself"],
-      [
-        "tpull verify --root /var/lib/docker ./delta.tar",
-        "one that leaves out what is there",
-      ],
+      ["tpull verify --root DIR ./new.tar", "with the layers of that root"],
       ["tpull verify --repair --yes", "after a power cut"],
     ],
     status: {

@@ -121,7 +121,7 @@ export async function unpack(
           await folder.copy(
             digest,
             size,
-            chunksOf(file, from, from + size),
+            chunksOf(file, [from, from + size], archive, signal),
             signal,
           );
         }

@@ -60,6 +60,10 @@ function parse(bytes: Buffer): Document | undefined {
   }
 }
 
+/** What a registry's name stands for has a handful; whoever planted more of them is not followed. */
+const MOST_INDEXES = 1000;
+const MOST_ENTRIES = 100_000;
+
 /**
  * The kept indexes on the way from one to a manifest, outermost first;
  * undefined where it does not lead there.
@@ -68,32 +72,54 @@ export function wayTo(
   layout: Layout,
   from: Digest,
   manifest: Digest,
-  seen: Set<Digest> = new Set(),
 ): KeptIndex[] | undefined {
-  if (seen.has(from)) return undefined;
-  seen.add(from);
-  const index = readKeptIndex(layout, from);
-  if (index === undefined) return undefined;
-  if (index.entries.includes(manifest)) return [index];
-  for (const entry of index.entries) {
-    const rest = wayTo(layout, entry, manifest, seen);
-    if (rest !== undefined) return [index, ...rest];
+  const above = new Map<Digest, KeptIndex>();
+  for (const index of walk(layout, from)) {
+    if (index.entries.includes(manifest)) return wayDown(index, above);
+    for (const entry of index.entries) {
+      if (!above.has(entry)) above.set(entry, index);
+    }
   }
   return undefined;
 }
 
+/** @param above which index each one was found by; the outermost may be among them, too */
+function wayDown(
+  last: KeptIndex,
+  above: ReadonlyMap<Digest, KeptIndex>,
+): KeptIndex[] {
+  const way = new Set([last]);
+  for (
+    let index = above.get(last.digest);
+    index !== undefined && !way.has(index);
+    index = above.get(index.digest)
+  ) {
+    way.add(index);
+  }
+  return [...way].reverse();
+}
+
 /** All kept indexes that one leads to, itself first. */
-export function indexesFrom(
+export function indexesFrom(layout: Layout, from: Digest): KeptIndex[] {
+  return [...walk(layout, from)];
+}
+
+/** The nearest first, each once. */
+function* walk(
   layout: Layout,
   from: Digest,
-  seen: Set<Digest> = new Set(),
-): KeptIndex[] {
-  if (seen.has(from)) return [];
-  seen.add(from);
-  const index = readKeptIndex(layout, from);
-  if (index === undefined) return [];
-  return [
-    index,
-    ...index.entries.flatMap((entry) => indexesFrom(layout, entry, seen)),
-  ];
+): Generator<KeptIndex, void, undefined> {
+  // A set gives what is added to it while it is gone through.
+  const digests = new Set([from]);
+  let found = 0;
+  for (const digest of digests) {
+    const index = readKeptIndex(layout, digest);
+    if (index === undefined) continue;
+    yield index;
+    found += 1;
+    if (found === MOST_INDEXES) return;
+    for (const entry of index.entries) {
+      if (digests.size < MOST_ENTRIES) digests.add(entry);
+    }
+  }
 }

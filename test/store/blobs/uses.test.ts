@@ -206,3 +206,43 @@ it("an index that is none, or leads nowhere, costs nothing", async () => {
     expect(found?.indexes.size).toBe(0);
   }
 });
+
+it("indexes in indexes are a way of any depth that a registry has, and none that was planted", async () => {
+  const root = await newRoot();
+  const around = (inner: Buffer) =>
+    Buffer.from(JSON.stringify({ manifests: [{ digest: digestOf(inner) }] }));
+  const inner = indexOf(app);
+  const middle = around(inner);
+  const top = around(middle);
+  await writing(root, async (writer) => {
+    await storeKept(writer, app, top);
+    for (const bytes of [inner, middle]) await keepBytes(writer, bytes);
+  });
+  const store = await openStore(root);
+  const { layout } = store;
+  const wayFrom = (outermost: Buffer) => {
+    const name = `app@${digestOf(outermost)}`;
+    const { indexes } = originalImage(layout, app.image.imageId, [name])!;
+    return indexes.get(digestOf(outermost))?.map(({ digest }) => digest);
+  };
+  expect(wayFrom(top)).toEqual(
+    [top, middle, inner].map((one) => digestOf(one)),
+  );
+
+  // As deep as no stack is: they end somewhere on the way.
+  let outermost = top;
+  for (let depth = 0; depth < 12_000; depth += 1) {
+    outermost = around(outermost);
+    await writeFile(layout.keptBlob(digestOf(outermost)), outermost);
+  }
+  expect(wayFrom(outermost)).toBe(undefined);
+  const { imageId } = app.image;
+  await writing(root, (writer) =>
+    writer.tagImage(imageId, {
+      ...app.image.naming,
+      digest: digestOf(outermost),
+    }),
+  );
+  const { keptBlobs } = await diskUsage(store);
+  expect(keptBlobs.length).toBeGreaterThan(12_000);
+});

@@ -27,10 +27,15 @@ export interface BlobKeepingOptions {
   readonly client: RegistryClient;
   /** Blobs that are fetched for their own sake at the same time. */
   readonly concurrency: number;
+  /** Bytes of the blobs of all layers that the run has yet to store. */
+  readonly pendingBytes: () => number;
 }
 
-/** A blob is kept beside its layer only where the disk has room for it and for what it unpacks to. */
-const ROOM_FACTOR = 5;
+/**
+ * A blob is kept beside its layer only where the disk has room for it and for
+ * what all layers on their way unpack to, each to so many times its blob.
+ */
+const ROOM_FACTOR = 4;
 
 /** What became of a blob that was to be kept. */
 export interface KeptOutcome {
@@ -96,7 +101,9 @@ export class BlobKeeping {
     const key = keyOf({ digest, size });
     if (this.#outcomes.has(key)) return undefined;
     if (await writer.useKeptBlob(digest, size)) return undefined;
-    const incoming = await writer.keepBlob(digest, size, size * ROOM_FACTOR);
+    const pending = Math.max(size, this.#options.pendingBytes());
+    const room = size + ROOM_FACTOR * pending;
+    const incoming = await writer.keepBlob(digest, size, room);
     return new BlobCopy(incoming, (failure) => this.#note(key, failure));
   }
 

@@ -105,6 +105,7 @@ export class PullSession extends RunSession {
         writer: () => this.writer(),
         client: this.client,
         concurrency,
+        pendingBytes: () => this.space.pendingBytes,
       });
     this.jobs = new LayerJobs({
       store,

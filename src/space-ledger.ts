@@ -50,6 +50,14 @@ export class SpaceLedger {
     this.#measure = measure;
   }
 
+  /** Bytes of the blobs of all layers that space is set aside for. */
+  get pendingBytes(): number {
+    return [...this.#pending.values()].reduce(
+      (sum, { layer }) => sum + layer.size,
+      0,
+    );
+  }
+
   /**
    * Sets space aside for layers that will be written. Of layers that have some
    * already nobody is warned again.

@@ -96,7 +96,7 @@ function wayDown(
   ) {
     way.add(index);
   }
-  return [...way].reverse();
+  return [...way].toReversed();
 }
 
 /** All kept indexes that one leads to, itself first. */

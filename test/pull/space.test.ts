@@ -244,6 +244,23 @@ describeWithPeers("a small disk", [], { root: true }, () => {
     await expect(readdir(directory)).rejects.toThrow("ENOENT");
   });
 
+  it("fails no image for a blob that is to be kept", async () => {
+    const registry = await serve();
+    const folder = await mounted("13m", 1000);
+    const root = join(folder, "root");
+    const layers = [1, 2, 3, 4, 5, 6].map((seed) =>
+      layerOf(archive([file(`noise-${seed}`, noise(1.5 * MB, seed))])),
+    );
+    const names = [0, 2, 4].map((at) =>
+      publish(registry, `app:${at}`, imageOf(layers.slice(at, at + 2))),
+    );
+    const options = { root, concurrency: 4, keepBlobs: true } as const;
+    const { failures, results } = await pulling(names, options);
+    expect(failures).toEqual([]);
+    expect(results).toHaveLength(3);
+    await expectSound(root);
+  });
+
   it("refuses where inodes are missing", async () => {
     const registry = await serve();
     const folder = await mounted("8m", 12);

@@ -107,6 +107,7 @@ export type {
   LockOptions,
   LockResult,
   PlatformChange,
+  PlatformsDifference,
 } from "./lock/index.js";
 export { checkArchive } from "./archive/check.js";
 export type {

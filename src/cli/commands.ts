@@ -403,7 +403,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     usage: [
       "tpull lock [options] [-o LOCK] IMAGE...",
       "tpull lock [options] [-o LOCK] -f LIST",
-      "tpull lock --check [options] LOCK",
+      "tpull lock --check [options] [-f LIST] LOCK",
     ],
     operands: { noun: "image", least: 0, most: MANY, offers: "files" },
     arguments: [
@@ -419,6 +419,10 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
         "again: brings it up to date",
       ],
       ["tpull lock --check tpull.lock", "what has moved since"],
+      [
+        "tpull lock --check -f compose.yaml tpull.lock",
+        "and whether it is still the list's; with the --platform it was written with",
+      ],
       ["tpull -f tpull.lock", "exactly that"],
     ],
     status: {
@@ -427,7 +431,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       others: [
         [
           "3",
-          "--check: a name stands for something else now, or is gone, or the list names other images",
+          "--check: a name stands for something else now, or is gone, or the list names other images or platforms",
         ],
       ],
     },

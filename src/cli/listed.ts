@@ -1,5 +1,9 @@
 /** Files that name images, as the command line gives them. */
-import { readImageLists, type ImageList } from "../lists/index.js";
+import {
+  readImageLists,
+  type ImageList,
+  type ReadListsOptions,
+} from "../lists/index.js";
 import type { Flags } from "./options.js";
 import type { Output } from "./output.js";
 import type { CliInput } from "./prompt.js";
@@ -25,6 +29,7 @@ export async function imagesIn(
     /** Of a command that is told to stop, and is not ended by a signal itself. */
     query?: { readonly signal?: AbortSignal | undefined };
   },
+  { namesOnly }: Pick<ReadListsOptions, "namesOnly"> = {},
 ): Promise<ImageList> {
   const { profile, platform, quiet } = flags;
   const list = await readImageLists(files, {
@@ -32,6 +37,7 @@ export async function imagesIn(
     ignoreBuildable: flags["ignore-buildable"] === true,
     ...(profile === undefined ? {} : { profiles: profile }),
     ...(platform === undefined ? {} : { platforms: platform }),
+    ...(namesOnly === undefined ? {} : { namesOnly }),
     ...(query?.signal === undefined ? {} : { signal: query.signal }),
     // Node opens it when it is looked at.
     ...(files.includes("-") ? { stdin: stdin() } : {}),

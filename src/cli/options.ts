@@ -572,7 +572,7 @@ export const OPTIONS: {
     ],
     at: {
       lock: {
-        help: "do not say what was written; with --check: only what is not as it was",
+        help: "say only what is no longer in the lock; with --check: only what is not as it was",
       },
       prefetch: { help: "print nothing (but errors)" },
       serve: { help: "no line for each request" },

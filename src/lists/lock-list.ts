@@ -5,11 +5,13 @@ import type { ListedImage } from "./listed.js";
 /**
  * Each image once for each platform that the lock was written for, with the
  * digest that it has there.
+ * @param namesOnly leaves the digests
  * @throws TpullError `LOCK_INVALID`
  */
-export function lockedImages(text: string): ListedImage[] {
+export function lockedImages(text: string, namesOnly = false): ListedImage[] {
   return parseLock(text).images.flatMap(({ reference, digest, wanted }, at) => {
-    const image = { reference, digest, from: `images[${at}]` };
+    const from = `images[${at}]`;
+    const image = { reference, from, ...(namesOnly ? {} : { digest }) };
     return wanted === undefined
       ? [image]
       : wanted.map((platform) => ({ ...image, platform }));

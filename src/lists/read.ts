@@ -19,6 +19,8 @@ export interface ReadListsOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Of Dockerfiles: the platforms that are built for, os/arch[/variant], or `all`; this machine's by default. */
   readonly platforms?: readonly string[];
+  /** Of lock files: takes names and platforms and leaves the digests, as who writes a lock anew wants it. */
+  readonly namesOnly?: boolean;
   /** What the file `-` is. */
   readonly stdin?: AsyncIterable<Uint8Array | string>;
   /** Ends it with `ABORTED`. */
@@ -110,7 +112,10 @@ async function imagesOf(
 ): Promise<ImageList> {
   switch (form) {
     case "lock":
-      return { images: lockedImages(content), skipped: [] };
+      return {
+        images: lockedImages(content, options.namesOnly),
+        skipped: [],
+      };
     case "dockerfile":
       return dockerfileImages(content, options.platforms);
     case "text":

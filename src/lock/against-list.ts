@@ -4,41 +4,64 @@ import {
   parseReference,
 } from "../../store/reference/reference.js";
 import type { ListedImage } from "../lists/listed.js";
-import { type Lock, normalizedPlatform } from "./format.js";
+import { inOrder, isSame, lockedPlatforms } from "./for-platforms.js";
+import { ANY_PLATFORM, type Lock } from "./format.js";
+import { namesToLock, platformsOf } from "./names.js";
+
+/** A name that is in both, and for other platforms in one than in the other. */
+export interface PlatformsDifference {
+  /** Canonical name. */
+  reference: string;
+  /** Those that the lock was written for, sorted; `any` for whichever suits who uses it. */
+  locked: string[];
+  /** Those that it would be written for now. */
+  listed: string[];
+}
 
 export interface ListDifference {
   /** In the list and not in the lock, or not for that platform. */
   missing: ListedImage[];
   /** Canonical names in the lock and not in the list. */
   extra: string[];
+  /** In the order of the lock. */
+  platforms: PlatformsDifference[];
 }
 
-/** @throws TpullError `REFERENCE_INVALID`, `PLATFORM_INVALID` */
+/**
+ * What would be another if the lock were written again from the list, apart
+ * from what registries say.
+ * @param platforms those that writing it would be told; for all images, instead
+ *   of what the list says
+ * @throws TpullError `REFERENCE_INVALID`, `PLATFORM_INVALID`
+ */
 export function againstList(
-  { images }: Lock,
+  lock: Lock,
   list: readonly ListedImage[],
+  platforms: readonly string[] = [],
 ): ListDifference {
-  const locked = new Map<string, Set<string> | "anyone">();
-  for (const { reference, wanted } of images) {
-    const before = locked.get(reference);
-    if (wanted === undefined || before === "anyone") {
-      locked.set(reference, "anyone");
-    } else {
-      locked.set(reference, new Set([...(before ?? []), ...wanted]));
-    }
-  }
-  const names = new Set<string>();
-  const missing = list.filter(({ reference, platform }) => {
-    const name = canonicalName(parseReference(reference));
-    names.add(name);
-    const platforms = locked.get(name);
-    if (platforms === undefined) return true;
-    // A lock for some platforms is one of a list that names none, too.
-    if (platforms === "anyone" || platform === undefined) return false;
-    return (
-      !platforms.has("all") && !platforms.has(normalizedPlatform(platform))
+  const locked = lockedPlatforms(lock);
+  const { names } = namesToLock(list, platforms);
+  const listed = new Map(
+    names.map(({ name, forAnyone, wanted }) => [
+      name,
+      inOrder([...(forAnyone ? [ANY_PLATFORM] : []), ...wanted]),
+    ]),
+  );
+  const missing = list.filter((image) => {
+    const name = canonicalName(parseReference(image.reference));
+    const own = platformsOf(image, platforms);
+    const has = new Set(locked.get(name) ?? []);
+    return (own.length === 0 ? [ANY_PLATFORM] : own).some(
+      (platform) => !has.has(platform),
     );
   });
-  const extra = [...locked.keys()].filter((name) => !names.has(name));
-  return { missing, extra };
+  return {
+    missing,
+    extra: [...locked.keys()].filter((name) => !listed.has(name)),
+    platforms: [...locked].flatMap(([reference, before]) => {
+      const now = listed.get(reference);
+      if (now === undefined || isSame(before, now)) return [];
+      return [{ reference, locked: before, listed: now }];
+    }),
+  };
 }

@@ -1,6 +1,7 @@
 /** One lock beside the one before it. */
 import type { Digest } from "../../store/index.js";
-import type { Lock, LockedImage } from "./format.js";
+import { isSame, lockedPlatforms } from "./for-platforms.js";
+import type { Lock } from "./format.js";
 
 export interface LockChange {
   /** Canonical name. */
@@ -11,41 +12,36 @@ export interface LockChange {
   digest?: Digest;
   /** What it was before, where that was something else. */
   before?: Digest;
+  /** Those that it is for now, where they are others than before: sorted, `any` for whichever suits who uses the lock. */
+  platforms?: string[];
+  platformsBefore?: string[];
 }
 
 /** In the order of the names. */
 export function lockChanges(before: Lock, after: Lock): LockChange[] {
-  const old = byName(before);
-  const now = byName(after);
+  const [old, now] = [digests(before), digests(after)];
+  const [oldFor, nowFor] = [lockedPlatforms(before), lockedPlatforms(after)];
   const names = new Set([...old.keys(), ...now.keys()]);
   return [...names].sort().map((reference): LockChange => {
-    const [was, is] = [old.get(reference), now.get(reference)];
-    if (is === undefined) {
-      return { reference, status: "removed", before: was!.digest };
+    const [was, digest] = [old.get(reference), now.get(reference)];
+    if (digest === undefined) {
+      return { reference, status: "removed", before: was! };
     }
-    const { digest } = is;
     if (was === undefined) return { reference, status: "added", digest };
-    if (was.digest !== digest) {
-      return { reference, status: "moved", digest, before: was.digest };
-    }
-    const status = was.platforms === is.platforms ? "unchanged" : "moved";
-    return { reference, status, digest };
+    const platformsBefore = oldFor.get(reference) ?? [];
+    const platforms = nowFor.get(reference) ?? [];
+    const samePlatforms = isSame(platformsBefore, platforms);
+    return {
+      reference,
+      status: was === digest && samePlatforms ? "unchanged" : "moved",
+      digest,
+      ...(was === digest ? {} : { before: was }),
+      ...(samePlatforms ? {} : { platforms, platformsBefore }),
+    };
   });
 }
 
 /** A name may have two entries, which have the same digest. */
-function byName({
-  images,
-}: Lock): Map<string, { digest: Digest; platforms: string }> {
-  const found = new Map<string, { digest: Digest; platforms: string }>();
-  for (const image of images) {
-    const { reference, digest } = image;
-    const platforms = (found.get(reference)?.platforms ?? "") + keyOf(image);
-    found.set(reference, { digest, platforms });
-  }
-  return found;
-}
-
-function keyOf({ wanted }: LockedImage): string {
-  return JSON.stringify(wanted?.toSorted() ?? null);
+function digests({ images }: Lock): Map<string, Digest> {
+  return new Map(images.map(({ reference, digest }) => [reference, digest]));
 }

@@ -20,6 +20,8 @@ import { LockSession } from "./session.js";
 export interface CheckLockOptions extends RunOptions {
   /** The list that the lock was made from: what is in one and not in the other is said, too. */
   list?: readonly ListedImage[];
+  /** The platforms that the lock was written for, if it was told any: as for {@link lockImages}. Counts with a list only. */
+  platform?: string | readonly string[];
 }
 
 export interface CheckedImage {
@@ -60,7 +62,9 @@ export async function checkLock(
   options: CheckLockOptions = {},
 ): Promise<LockCheck> {
   const list =
-    options.list === undefined ? undefined : againstList(lock, options.list);
+    options.list === undefined
+      ? undefined
+      : againstList(lock, options.list, [options.platform ?? []].flat());
   await using session = new LockSession(options);
   const images = await session.each(lock.images, (image) =>
     check(image, session),

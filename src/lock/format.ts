@@ -6,6 +6,8 @@ import type { Digest, ImageId } from "../../store/index.js";
 export const LOCK_VERSION = 1;
 /** What {@link LockedImage.wanted} calls every platform of an image. */
 export const ALL_PLATFORMS = "all";
+/** How reports call that none is wanted in particular; no platform has this name. */
+export const ANY_PLATFORM = "any";
 
 /** One image of what a name stands for. */
 export interface LockedPlatform {

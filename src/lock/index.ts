@@ -8,7 +8,7 @@ export { lockChanges } from "./changed.js";
 export type { LockChange } from "./changed.js";
 export { formatLock, LOCK_VERSION } from "./format.js";
 export type { Lock, LockedImage, LockedPlatform } from "./format.js";
-export type { ListDifference } from "./against-list.js";
+export type { ListDifference, PlatformsDifference } from "./against-list.js";
 export { lockInPlace, readLock, writeLock } from "./lock-file.js";
 export { lockImages } from "./lock-images.js";
 export type { LockOptions, LockResult } from "./lock-images.js";

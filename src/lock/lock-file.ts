@@ -7,7 +7,7 @@ import {
   statSync,
 } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { NewFile, isSpecial, writing } from "../../store/archive/new-file.js";
 import { TpullError, isTpullError } from "../../store/index.js";
 import { isAbsent, outputFailure } from "../../store/io-error.js";
@@ -45,8 +45,8 @@ export async function readLock(
 /**
  * The lock that is to be replaced, if there is one.
  * @returns undefined where there is no file, or one that takes whatever it is given
- * @throws TpullError `OUTPUT_EXISTS` for a file that is no lock, which is not
- *   replaced; `OUTPUT_NOT_WRITABLE`
+ * @throws TpullError `OUTPUT_EXISTS` for a directory, and for a file that is no lock,
+ *   which is not replaced; `OUTPUT_NOT_WRITABLE`
  */
 export async function lockInPlace(path: string): Promise<Lock | undefined> {
   const here = await writing(path, async () =>
@@ -54,6 +54,11 @@ export async function lockInPlace(path: string): Promise<Lock | undefined> {
   );
   if (here === undefined || (here.isFile() && here.size === 0))
     return undefined;
+  if (here.isDirectory()) {
+    throw new TpullError("OUTPUT_EXISTS", `${printable(path)} is a directory`, {
+      hint: `Name a file for the lock: ${printable(join(path, "tpull.lock"))}`,
+    });
+  }
   if (isSpecial(path)) return undefined;
   try {
     return await readLock(path);

@@ -33,11 +33,10 @@ export function namesToLock(
     { reference: Reference; forAnyone: boolean; wanted: Set<string> }
   >();
   const failures: FailedPull[] = [];
-  const forAll = platforms.map(normalizedPlatform);
   for (const image of images) {
     const listed = typeof image === "string" ? { reference: image } : image;
     const { reference: text } = listed;
-    const own = platformsOf(listed, forAll);
+    const own = platformsOf(listed, platforms);
     try {
       const reference = parseReference(text);
       const name = canonicalName(reference);
@@ -64,12 +63,17 @@ export function namesToLock(
   return { names: names.sort((a, b) => (a.name < b.name ? -1 : 1)), failures };
 }
 
-function platformsOf(
+/**
+ * The platforms that an image is locked for, normalised; none for whoever comes.
+ * @param forAll for all images, instead of what each one names itself
+ * @throws TpullError `PLATFORM_INVALID`
+ */
+export function platformsOf(
   { platform, platformFixed }: ListedImage,
   forAll: readonly string[],
 ): readonly string[] {
   if (platform === undefined || (forAll.length > 0 && !platformFixed)) {
-    return forAll;
+    return forAll.map(normalizedPlatform);
   }
   return [normalizedPlatform(platform)];
 }

@@ -67,6 +67,7 @@ Lock: ${lock}: 2 added
     const new_ = publishOne(registry, "new:1", AMD64, "a");
     writeFileSync(list, `${app.name}\n${new_.name}\n`);
     const { out } = await run(["-f", list, "-o", lock, "--json"]);
+    expect(JSON.parse(out).schema).toBe(1);
     expect(JSON.parse(out).images).toEqual([
       {
         reference: app.name,
@@ -104,7 +105,43 @@ Lock: ${lock}: 2 added
     ]);
     // For other platforms it is another lock, though the digest is the same.
     const { out } = await run(["--platform=all", "-f", lock, "-o", lock]);
+    expect(out).toContain(`${app.name}  platforms: linux/arm64 -> all\n`);
     expect(out).toContain("1 moved");
+  });
+
+  it("takes only names and platforms of locks", async () => {
+    const { registry, app, lock } = await scene();
+    const other = join(written({}), "other.lock");
+    await run(["-o", other, app.name]);
+    const now = publishIndex(registry, "app:1", [[AMD64, "b"]]);
+    await run(["-o", lock, app.name]);
+    const made = await run(["-f", lock, "-f", other]);
+    expect(made).toMatchObject({ status: 0, err: "" });
+    expect(JSON.parse(made.out).images).toMatchObject([
+      { reference: app.name, digest: now.index.digest },
+    ]);
+    const checked = await run(["--check", "-f", other, lock]);
+    expect(checked.status).toBe(0);
+  });
+
+  it("says also with -q what is no longer there", async () => {
+    const { app, tool, list, lock } = await scene();
+    await run(["-f", list, "-o", lock]);
+    expect(await run(["-q", "-o", lock, app.name])).toEqual({
+      status: 0,
+      out: "",
+      err: `tpull: no longer in ${lock}: ${tool.name}\n`,
+    });
+  });
+
+  it("says of a directory that it is one", async () => {
+    const { registry, list } = await scene();
+    const folder = written({});
+    const { status, err } = await run(["-f", list, "-o", folder]);
+    expect(status).toBe(1);
+    expect(err).toContain(`tpull: ${folder} is a directory (OUTPUT_EXISTS)`);
+    expect(err).toContain(`${folder}/tpull.lock`);
+    expect(registry.requests).toEqual([]);
   });
 
   test.each([[[]], [["-o", "-"]]])(
@@ -173,7 +210,7 @@ Lock: ${lock}: 2 added
     [["--check"], /--check takes one lock file/],
     [["--check", "a", "b"], /--check takes one lock file/],
     [["--check", "-o", "x", "a"], /--check and --output exclude each other/],
-    [["--check", "--platform", "all", "a"], /--check and --platform exclude/],
+    [["--check", "--platform", "all", "a"], /--platform only with -f LIST/],
     [["--check", "-f", "-", "-"], /only one file can be standard input/],
     [["--platform", "a/b/c/d", "a"], /PLATFORM_INVALID/],
   ])("%j is a usage error", async (argv, message) => {
@@ -250,7 +287,47 @@ not listed  ${tool.name}
         },
       ],
       extra: [tool.name],
+      platforms: [],
     });
+    expect(JSON.parse(out).schema).toBe(1);
+  });
+
+  // What the one calls changed, the other must not pass: in any pair of lists.
+  test.each([
+    [" linux/arm64", "", "linux/arm64", "any"],
+    ["", " linux/arm64", "any", "linux/arm64"],
+    [" linux/arm64", " linux/amd64", "linux/arm64", "linux/amd64"],
+    [" all", " linux/arm64", "all", "linux/arm64"],
+  ])("agrees with lock, from '%s' to '%s'", async (was, is, from, to) => {
+    const { app, list, lock } = await scene();
+    writeFileSync(list, `${app.name}${was}\n`);
+    await run(["-f", list, "-o", lock]);
+    const same = await run(["--check", "-f", list, lock]);
+    expect(same.status).toBe(0);
+    writeFileSync(list, `${app.name}${is}\n`);
+    expect(await run(["--check", "-f", list, lock])).toEqual({
+      status: 3,
+      out: `unchanged   ${app.name}
+platforms   ${app.name}: locked for ${from}, listed for ${to}
+`,
+      err: "",
+    });
+    expect(await run(["-f", list, "-o", lock])).toEqual({
+      status: 0,
+      out: `moved      ${app.name}  platforms: ${from} -> ${to}\nLock: ${lock}: 1 moved\n`,
+      err: "",
+    });
+  });
+
+  it("takes the --platform that the lock was written with", async () => {
+    const { list, lock } = await scene();
+    const platform = ["--platform", "linux/amd64"];
+    await run([...platform, "-f", list, "-o", lock]);
+    const same = await run(["--check", ...platform, "-q", "-f", list, lock]);
+    expect(same).toEqual({ status: 0, out: "", err: "" });
+    const without = await run(["--check", "-q", "-f", list, lock]);
+    expect(without.status).toBe(3);
+    expect(without.out).toContain("locked for linux/amd64, listed for any\n");
   });
 
   it("ends with 1 where something could not be asked", async () => {

@@ -216,27 +216,85 @@ describe("beside a list", () => {
   };
 
   test.each([
-    [[{ reference: "a:1" }, { reference: "b" }, { reference: "c" }], [], []],
     [
-      [{ reference: "a:2" }, { reference: "b:latest" }],
+      [
+        { reference: "a:1" },
+        { reference: "b", platform: "arm64" },
+        { reference: "c", platform: "all" },
+      ],
+      [],
+      [],
+      [],
+    ],
+    [
+      [
+        { reference: "a:2" },
+        { reference: "b:latest", platform: "linux/arm64" },
+      ],
       ["a:2"],
       ["docker.io/library/a:1", "docker.io/library/c:latest"],
+      [],
     ],
     [
       [
         { reference: "a:1", platform: "linux/386" },
         { reference: "b", platform: "arm64" },
         { reference: "b", platform: "linux/386" },
-        { reference: "c", platform: "linux/386" },
+        { reference: "c" },
       ],
-      ["b"],
+      ["a:1", "b", "c"],
       [],
+      [
+        ["a:1", ["any"], ["linux/386"]],
+        ["b:latest", ["linux/arm64"], ["linux/386", "linux/arm64"]],
+        ["c:latest", ["all"], ["any"]],
+      ],
     ],
-  ])("%j", (list, missing, extra) => {
+    [
+      [
+        { reference: "a:1" },
+        { reference: "a:1", platform: "s390x" },
+        { reference: "b", platform: "s390x" },
+        { reference: "c", platform: "all" },
+      ],
+      ["a:1", "b"],
+      [],
+      [
+        ["a:1", ["any"], ["any", "linux/s390x"]],
+        ["b:latest", ["linux/arm64"], ["linux/s390x"]],
+      ],
+    ],
+  ] as const)("%j", (list, missing, extra, platforms) => {
     const difference = againstList(lock, list);
     expect(difference.missing.map(({ reference }) => reference)).toEqual(
       missing,
     );
     expect(difference.extra).toEqual(extra);
+    expect(difference.platforms).toEqual(
+      platforms.map(([name, locked, listed]) => ({
+        reference: `docker.io/library/${name}`,
+        locked,
+        listed,
+      })),
+    );
+  });
+
+  it("takes the platforms that the lock was written with", () => {
+    const both: Lock = {
+      images: [image("docker.io/library/a:1", ["linux/amd64", "linux/arm64"])],
+    };
+    const list = [{ reference: "a:1", platform: "linux/s390x" }];
+    const same = { missing: [], extra: [], platforms: [] };
+    expect(againstList(both, list, ["arm64", "amd64"])).toEqual(same);
+    expect(againstList(both, list, ["arm64"])).toMatchObject({
+      missing: [],
+      platforms: [{ listed: ["linux/arm64"] }],
+    });
+    // Fixed by what led to the reference: not for --platform to say.
+    const fixed = [{ ...list[0]!, platformFixed: true as const }];
+    expect(againstList(both, fixed, ["arm64"])).toMatchObject({
+      missing: fixed,
+      platforms: [{ listed: ["linux/s390x"] }],
+    });
   });
 });

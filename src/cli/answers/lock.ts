@@ -14,7 +14,11 @@ import { imagesIn } from "../listed.js";
 import { errorText, isInterruption } from "../report-error.js";
 import { oneLine } from "../terminal-text.js";
 import { type Answer, type AnswerContext, jsonDocument } from "./answer.js";
-import { answerLockCheck } from "./lock-check.js";
+import {
+  answerLockCheck,
+  LOCK_REPORT_SCHEMA,
+  platformList,
+} from "./lock-check.js";
 
 const NO_LOCK: Lock = { images: [] };
 
@@ -49,26 +53,41 @@ export const answerLock: Answer = async (context) => {
   }
   await writeLock(to, lock);
   const changes = lockChanges(before ?? NO_LOCK, lock);
-  if (flags.json) output.out(jsonDocument({ images: changes }));
-  else if (!flags.quiet) output.out(lockText(changes, to));
+  if (flags.json)
+    output.out(jsonDocument({ schema: LOCK_REPORT_SCHEMA, images: changes }));
+  else if (flags.quiet) output.err(removedText(changes, to));
+  else output.out(lockText(changes, to));
   return 0;
 };
 
 /** @throws TpullError `USAGE` for none */
 async function namedImages(context: AnswerContext) {
   const { images, flags } = context;
-  const { images: listed } = await imagesIn(flags.file ?? [], flags, context);
+  const { images: listed } = await imagesIn(flags.file ?? [], flags, context, {
+    namesOnly: true,
+  });
   if (images.length + listed.length === 0) {
     throw new TpullError(USAGE, "no image is named");
   }
   return [...images, ...listed];
 }
 
+/** Whoever names one image, to add it, is told of those that are lost. */
+function removedText(changes: readonly LockChange[], to: string): string {
+  return changes
+    .filter(({ status }) => status === "removed")
+    .map(
+      ({ reference }) =>
+        `tpull: no longer in ${oneLine(to)}: ${oneLine(reference)}\n`,
+    )
+    .join("");
+}
+
 /** A line for each image, and how many there are of each kind. */
 export function lockText(changes: readonly LockChange[], to: string): string {
   const lines = changes.map(
-    ({ status, reference, digest, before }) =>
-      `${status.padEnd(9)}  ${oneLine(reference)}  ${digest ?? before}\n`,
+    (change) =>
+      `${change.status.padEnd(9)}  ${oneLine(change.reference)}  ${whatOf(change)}\n`,
   );
   const counts = (["added", "moved", "unchanged", "removed"] as const)
     .map((kind) => ({
@@ -79,4 +98,16 @@ export function lockText(changes: readonly LockChange[], to: string): string {
     .map(({ kind, count }) => `${count} ${kind}`);
   lines.push(`Lock: ${oneLine(to)}: ${counts.join(", ")}\n`);
   return lines.join("");
+}
+
+/** The digest, unless it is only for other platforms that the name is locked now. */
+function whatOf({
+  digest,
+  before,
+  platforms,
+  platformsBefore,
+}: LockChange): string {
+  if (platforms === undefined) return `${digest ?? before}`;
+  const change = `platforms: ${platformList(platformsBefore)} -> ${platformList(platforms)}`;
+  return before === undefined ? change : `${digest}  ${change}`;
 }

@@ -54,6 +54,8 @@ export class ImagePull {
   #wasComplete = false;
   /** Manifests and the config; layers are counted by their jobs. */
   readonly #received = new ByteCount();
+  /** Bytes of layers from the network, once they are there or have failed. */
+  #layerBytes = 0;
   #requests: readonly LayerRequest[] = [];
   /** The last state of each layer. */
   readonly #states: LayerState[] = [];
@@ -109,6 +111,11 @@ export class ImagePull {
   /** Bytes of manifests, the config, and blobs that were fetched only to be kept, from the network. */
   get documentBytes(): number {
     return this.#received.total;
+  }
+
+  /** All bytes from the network so far, for an image that came to no result, too. */
+  get bytesFetched(): number {
+    return this.#received.total + this.#layerBytes;
   }
 
   /** Of an image that is stored, whether its blobs are kept, too, as far as they are to be. */
@@ -255,7 +262,13 @@ export class ImagePull {
       ? undefined
       : await reserveSpace(layers, this.#about, this.#session);
     try {
-      const outcomes = await this.#session.jobs.bring(this.#requests);
+      const outcomes = await this.#session.jobs.bring(
+        this.#requests,
+        (lost) => {
+          this.#layerBytes += lost.total;
+        },
+      );
+      for (const { received } of outcomes) this.#layerBytes += received.total;
       reserved?.settle();
       return outcomes;
     } finally {

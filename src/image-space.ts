@@ -4,7 +4,7 @@ import type { ChainId } from "../store/index.js";
 import type { About } from "./events.js";
 import type { PullSession } from "./pull-session.js";
 import type { Descriptor } from "./registry/manifest.js";
-import { type SizedLayer, megabytes } from "./space.js";
+import { type SizedLayer, tightMessage } from "./space.js";
 import type { Reservation, SpaceHooks } from "./space-ledger.js";
 import { missingLayers } from "./stored-image.js";
 
@@ -44,12 +44,12 @@ export async function reserveLayers(
         existsSync(layout.staged(base, chainId).directory),
       ),
     makeRoom: (short) => session.makeRoom(short),
-    onTight: (estimated, free) =>
+    onTight: (estimate, free) =>
       session.emit({
         type: "warning",
         ...about,
         code: "SPACE_TIGHT",
-        message: `the disk may be too small: a cautious estimate is ${megabytes(estimated)}, ${megabytes(free)} are free`,
+        message: tightMessage(estimate, free),
       }),
     ...(subject === undefined ? {} : { subject }),
   });

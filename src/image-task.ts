@@ -36,6 +36,11 @@ export class ImageTask implements Disposable {
     return this.#image?.documentBytes ?? 0;
   }
 
+  /** All bytes from the network, for an image that came to no result, too: of layers once they are at rest. */
+  get bytesFetched(): number {
+    return this.#image?.bytesFetched ?? 0;
+  }
+
   /** Milliseconds that its steps have taken. */
   get durationMs(): number {
     return this.#durationMs;

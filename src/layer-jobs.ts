@@ -83,8 +83,13 @@ export class LayerJobs {
    * visible; on the first failure the others are stopped (unless another image
    * wants them too) and it rejects once they have come to rest.
    * @param requests base first
+   * @param onFailed told before it rejects what was received of layers that
+   *   nobody else will take account of
    */
-  async bring(requests: readonly LayerRequest[]): Promise<LayerOutcome[]> {
+  async bring(
+    requests: readonly LayerRequest[],
+    onFailed: (received: ByteCount) => void = () => undefined,
+  ): Promise<LayerOutcome[]> {
     await this.#outlastEnding(requests);
     // A copy must find the job it copies from, so jobs are known before any runs.
     const shares = requests.map((request) => this.#join(request));
@@ -105,6 +110,7 @@ export class LayerJobs {
       // Nothing of a failed image may still be at work when it is reported.
       const ending = shares.filter(({ job }) => job.isEnding);
       await Promise.allSettled(ending.map(({ job }) => job.outcome));
+      onFailed(receivedOf(shares));
       throw error;
     }
   }
@@ -196,6 +202,17 @@ interface Share {
   readonly isNew: boolean;
   /** Whether the layer was there before the image asked. */
   readonly wasVisible: boolean;
+}
+
+/** Of what a failed image had a part in and is at rest; a layer on its way counts for those who still want it. */
+function receivedOf(shares: readonly Share[]): ByteCount {
+  const received = new ByteCount();
+  for (const { job, wasVisible } of shares) {
+    if (job.isEnding || (job.isVisible && !wasVisible)) {
+      received.take(job.takeReceived());
+    }
+  }
+  return received;
 }
 
 function outcomeFor(

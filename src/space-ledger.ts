@@ -28,7 +28,7 @@ export interface SpaceHooks {
    */
   readonly makeRoom: (shortBytes: number) => Promise<unknown>;
   /** Told what the estimate says, when there may be too little. */
-  readonly onTight: (estimatedBytes: number, freeBytes: number) => void;
+  readonly onTight: (estimate: SpaceNeed, free: FreeSpace) => void;
   /** What a refusal says does not fit. */
   readonly subject?: "the images do";
 }
@@ -79,7 +79,7 @@ export class SpaceLedger {
     const free = this.#free();
     const estimate = estimateNeed(this.#together(layers));
     const isNew = layers.some(({ chainId }) => !this.#pending.has(chainId));
-    if (isNew && exceeds(estimate, free)) onTight(estimate.bytes, free.bytes);
+    if (isNew && exceeds(estimate, free)) onTight(estimate, free);
     for (const layer of layers) {
       const { chainId } = layer;
       const known = this.#pending.get(chainId);

@@ -3,7 +3,7 @@
  * written.
  *
  * How large a layer is once unpacked nobody says before it is. What is certain
- * is a lower bound. A layer's compressed bytes hold its files and its archive
+ * is a lower bound, of inodes those that the store itself makes for it. A layer's compressed bytes hold its files and its archive
  * headers; the store keeps every byte of both, the files as they are and the
  * headers compressed in the tar-split record. So a layer takes no less than its
  * compressed size, but for what one compressor does better than another. The
@@ -115,6 +115,20 @@ export function exceeds(need: SpaceNeed, free: FreeSpace): boolean {
     need.bytes > free.bytes ||
     (free.inodes !== undefined && need.inodes > free.inodes)
   );
+}
+
+/** What is said of an estimate that {@link exceeds} what is free: of bytes, of inodes, or of both. */
+export function tightMessage(estimate: SpaceNeed, free: FreeSpace): string {
+  const inodes = free.inodes ?? Infinity;
+  const parts = [
+    ...(estimate.bytes > free.bytes
+      ? [`${megabytes(estimate.bytes)}, ${megabytes(free.bytes)} are free`]
+      : []),
+    ...(estimate.inodes > inodes
+      ? [`${estimate.inodes} inodes, ${inodes} are free`]
+      : []),
+  ];
+  return `the disk may be too small: a cautious estimate is ${parts.join("; and ")}`;
 }
 
 /**

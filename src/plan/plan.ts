@@ -163,6 +163,7 @@ function planDisk(layers: readonly SizedLayer[], store: Store): PlannedDisk {
     estimatedBytes: estimate.bytes,
     estimatedInodes: estimate.inodes,
     certainBytes: certain.bytes,
+    certainInodes: certain.inodes,
     freeBytes: free.bytes,
     ...(free.inodes === undefined ? {} : { freeInodes: free.inodes }),
     fits: exceeds(certain, free)

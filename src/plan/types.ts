@@ -54,6 +54,8 @@ export interface PlannedDisk {
   estimatedInodes: number;
   /** What is taken in any case. */
   certainBytes: number;
+  /** Those that the store makes for the layers; what is in a layer is not known before it is unpacked. */
+  certainInodes: number;
   freeBytes: number;
   /** Absent where the filesystem does not count them. */
   freeInodes?: number;

@@ -18,7 +18,7 @@ export function reportOf({ task, state }: Entry): PrefetchedImage {
         ...(target === undefined ? {} : { target }),
         status: "failed",
         error,
-        bytesFetched: task?.documentBytes ?? 0,
+        bytesFetched: task?.bytesFetched ?? 0,
         durationMs,
       };
     }

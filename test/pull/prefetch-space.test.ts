@@ -112,6 +112,25 @@ describeWithPeers("a small disk", [], { root: true }, () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it("warns of inodes where only they may be too few", async () => {
+    const registry = await serve();
+    const folder = await mounted("60m", 300);
+    const name = publish(registry, "a:1", imageOf([gzipped(2 * MB, 1)]));
+    const root = join(folder, "root");
+    const planned = await tpull(["plan", "--root", root, name]);
+    expect(planned.code).toBe(0);
+    expect(planned.stdout).toContain(
+      "it may not fit: there may be too few inodes\n",
+    );
+    const { events } = await prefetching([name], { root });
+    const [warning] = events.flatMap((event) =>
+      event.type === "warning" ? [event.message] : [],
+    );
+    expect(warning).toMatch(
+      /^the disk may be too small: a cautious estimate is 49\d inodes, 2\d\d are free$/,
+    );
+  });
+
   it("makes room of what interrupted pulls left before it refuses", async () => {
     const registry = await serve();
     const folder = await mounted("10m", 1000);

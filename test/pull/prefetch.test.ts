@@ -424,6 +424,13 @@ describe("an image that fails", () => {
       { status: "failed", error: { code: "TIMEOUT" } },
       { status: "fetched" },
     ]);
+    // What came of the layer counts, although nothing came of the image.
+    const [failed, fetched] = result.images;
+    expect(failed!.bytesFetched).toBeGreaterThan(300_000);
+    expect(failed!.bytesFetched).toBeLessThan(310_000);
+    expect(result.bytesFetched).toBe(
+      failed!.bytesFetched + fetched!.bytesFetched,
+    );
     const next = await prefetching(names, { root });
     expect(next.result.images.map(({ status }) => status)).toEqual([
       "fetched",

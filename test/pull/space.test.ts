@@ -64,7 +64,7 @@ async function disk(
       ledger.reserve(layers, {
         isBegun: (id) => begun.includes(id),
         makeRoom: async () => room(),
-        onTight: (estimated) => tight.push(estimated),
+        onTight: ({ bytes }) => tight.push(bytes),
       }),
   };
 }

@@ -1,5 +1,10 @@
 /** `tpull plan IMAGE...` */
-import { type Plan, type PlannedImage, plan } from "../../plan/plan.js";
+import {
+  type Plan,
+  type PlannedDisk,
+  type PlannedImage,
+  plan,
+} from "../../plan/plan.js";
 import { formatBytes } from "../bars/units.js";
 import { errorText } from "../report-error.js";
 import { oneLine } from "../terminal-text.js";
@@ -88,12 +93,37 @@ function factRows(made: Plan): string[][] {
   if (disk.fits === "no") {
     rows.push([
       "",
-      `it does not fit: at least ${formatBytes(disk.certainBytes)} are needed in ${oneLine(disk.root)}`,
+      `it does not fit: at least ${neededText(disk)} are needed in ${oneLine(disk.root)}`,
     ]);
   } else if (disk.fits === "tight") {
-    rows.push(["", "it may not fit"]);
+    rows.push(["", tightText(disk)]);
   }
   return rows;
+}
+
+/** What is short in any case. */
+function neededText({
+  certainBytes,
+  certainInodes,
+  freeBytes,
+}: PlannedDisk): string {
+  return certainBytes > freeBytes
+    ? formatBytes(certainBytes)
+    : `${certainInodes} inodes`;
+}
+
+/** What may be short. */
+function tightText({
+  estimatedBytes,
+  estimatedInodes,
+  freeBytes,
+  freeInodes = Infinity,
+}: PlannedDisk): string {
+  const short = [
+    ...(estimatedBytes > freeBytes ? ["bytes"] : []),
+    ...(estimatedInodes > freeInodes ? ["inodes"] : []),
+  ];
+  return `it may not fit: there may be too few ${short.join(" and ")}`;
 }
 
 /** Left-aligned columns, two spaces apart. */

@@ -131,7 +131,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
     operands: IMAGES,
     arguments: [IMAGE],
     examples: [
-      ["tpull prefetch -f images.txt", "all of them, or none"],
+      ["tpull prefetch -f images.txt", "all that fit, by one plan"],
       ["tpull prefetch -qk --jitter 1h -f images.txt", "from cron"],
       ["tpull prefetch --json -f compose.yaml", "a report for programs"],
     ],
@@ -421,7 +421,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandSpec>> = {
       ["tpull lock --check tpull.lock", "what has moved since"],
       [
         "tpull lock --check -f compose.yaml tpull.lock",
-        "and whether it is still the list's; with the --platform it was written with",
+        "and is it the list's?",
       ],
       ["tpull -f tpull.lock", "exactly that"],
     ],

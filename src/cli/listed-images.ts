@@ -5,6 +5,7 @@ import { imagesIn } from "./listed.js";
 import type { Flags } from "./options.js";
 import { openOutput } from "./output.js";
 import type { ListedImage } from "../lists/index.js";
+import { normalizedPlatform } from "../lock/format.js";
 import type { ImageRequest } from "../requests.js";
 import { TpullError } from "../../store/errors.js";
 
@@ -48,7 +49,8 @@ export async function requestsOf(
   const { file = [], platform, quiet } = flags;
   const { images: listed } = await imagesIn(file, flags, context);
   const named = listed.filter(
-    (image: Listed) => image.platform !== undefined && !image.platformFixed,
+    (image: Listed) =>
+      !image.platformFixed && isOverruled(image.platform, platform),
   );
   if (platform !== undefined && named.length > 0 && !quiet) {
     const { output } = context;
@@ -67,6 +69,16 @@ export async function requestsOf(
       requests.map((request) => [JSON.stringify(request), request]),
     ).values(),
   ];
+}
+
+/** Whether what a list says of an image is another platform than those that are asked for. */
+function isOverruled(
+  own: string | undefined,
+  asked: readonly string[] | undefined,
+): boolean {
+  if (own === undefined || asked === undefined) return false;
+  const normal = [...new Set(asked.map(normalizedPlatform))];
+  return normal.length !== 1 || normal[0] !== normalizedPlatform(own);
 }
 
 /** What lists may say of an image beside its name. */

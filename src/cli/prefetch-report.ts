@@ -3,7 +3,7 @@ import type { PrefetchResult } from "../prefetch/prefetch.js";
 import type { PrefetchedImage } from "../events.js";
 import { formatBytes, formatDuration } from "./bars/units.js";
 import { textWidth } from "./format/width.js";
-import { bareReference } from "./report-error.js";
+import { bareReference, type ErrorReport } from "./report-error.js";
 import { oneLine } from "./terminal-text.js";
 
 /** Raised when a field changes meaning or goes away; new fields do not raise it. */
@@ -20,14 +20,17 @@ const STATUS: Readonly<Record<PrefetchedImage["status"], string>> = {
   "not-started": "not started",
 };
 
-/** The report as one JSON document. */
-export function reportDocument({
-  images,
-  bytesFetched,
-  durationMs,
-}: PrefetchResult): string {
+/**
+ * The report as one JSON document.
+ * @param error why the run as a whole has failed, if it has
+ */
+export function reportDocument(
+  { images, bytesFetched, durationMs }: PrefetchResult,
+  error?: ErrorReport,
+): string {
   const document = {
     schema: REPORT_SCHEMA,
+    ...(error === undefined ? {} : { error }),
     ...counts(images),
     bytesFetched,
     durationMs,
@@ -85,11 +88,18 @@ export function reportText(
 }
 
 /** What to say of images that were left because of another one; nothing where there are none. */
-export function notStartedLine({ images }: PrefetchResult): string {
+export function notStartedLine({ images, failures }: PrefetchResult): string {
   const { notStarted } = counts(images);
   if (notStarted === 0) return "";
   const were = notStarted === 1 ? "was" : "were";
-  return `tpull: ${imageCount(notStarted)} ${were} not started because of that; --keep-going fetches what it can\n`;
+  // No image failed for itself: there is nothing to go on with.
+  const isTimeUp =
+    failures.length > 0 &&
+    failures.every(({ error }) => error.code === "TIMEOUT");
+  const advice = isTimeUp
+    ? "the same prefetch goes on there"
+    : "--keep-going fetches what it can";
+  return `tpull: ${imageCount(notStarted)} ${were} not started because of that; ${advice}\n`;
 }
 
 function imageCount(count: number): string {

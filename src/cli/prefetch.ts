@@ -1,5 +1,5 @@
 /** `tpull prefetch`: as a pull, with a report at its end. */
-import type { PrefetchOptions } from "../prefetch/prefetch.js";
+import type { PrefetchOptions, PrefetchResult } from "../prefetch/prefetch.js";
 import type { Request } from "./args.js";
 import type { CliContext } from "./context.js";
 import type { Output } from "./output.js";
@@ -8,6 +8,7 @@ import {
   reportDocument,
   reportText,
 } from "./prefetch-report.js";
+import { describeError, isInterruption } from "./report-error.js";
 import type { Presentation } from "./settings.js";
 
 export type PrefetchRequest = Extract<Request, { command: "prefetch" }>;
@@ -44,17 +45,34 @@ export async function runPrefetch(
   },
 ): Promise<number> {
   const { prefetch } = await context.loadPrefetch();
-  const result = await prefetch(requests ?? images, {
-    ...options,
-    ...(flags["keep-going"] ? { keepGoing: true } : {}),
-    ...(flags.jitter === undefined ? {} : { jitterMs: flags.jitter }),
-  });
+  let known: PrefetchResult | undefined;
+  let result: PrefetchResult;
+  const table = (of: PrefetchResult): void => {
+    if (presentation === "json" || presentation === "quiet") return;
+    const { isTTY, columns } = context.stdout;
+    output.out(reportText(of, isTTY ? columns : undefined));
+  };
+  try {
+    result = await prefetch(requests ?? images, {
+      ...options,
+      ...(flags["keep-going"] ? { keepGoing: true } : {}),
+      ...(flags.jitter === undefined ? {} : { jitterMs: flags.jitter }),
+      onRunFailed: (result) => {
+        known = result;
+      },
+    });
+  } catch (error) {
+    close();
+    const report = describeError(error);
+    if (known === undefined) throw error;
+    if (flags.json) output.out(reportDocument(known, report));
+    // Of other failures one line says it all: nothing was fetched.
+    else if (isInterruption(report)) table(known);
+    throw error;
+  }
   close();
   if (presentation !== "json") output.err(notStartedLine(result));
   if (flags.json) output.out(reportDocument(result));
-  else if (presentation !== "json" && presentation !== "quiet") {
-    const { isTTY, columns } = context.stdout;
-    output.out(reportText(result, isTTY ? columns : undefined));
-  }
+  else table(result);
   return result.images.length === result.results.length ? 0 : 1;
 }

@@ -5,7 +5,8 @@
  */
 import { setMaxListeners } from "node:events";
 import { setTimeout } from "node:timers/promises";
-import { TpullError, abortedError } from "../../store/index.js";
+import { TpullError, abortedError, isTpullError } from "../../store/index.js";
+import { withoutSecrets } from "../../store/reference/printable.js";
 import { defaultRoot } from "../default-root.js";
 import type {
   FailedPull,
@@ -16,7 +17,7 @@ import type {
 import { readSelection } from "../items.js";
 import { type PullOptions, PullSession } from "../pull-session.js";
 import { parseRepository } from "../repository.js";
-import { type Requested, readRequests } from "../requests.js";
+import { type Requested, type Wanted, readRequests } from "../requests.js";
 import { askedOnce } from "./asked-once.js";
 import { slotOf } from "./jitter.js";
 import { PrefetchRun } from "./run.js";
@@ -33,6 +34,11 @@ export interface PrefetchOptions extends PullOptions {
    * waits the same part of it each time. The time limit begins behind it.
    */
   jitterMs?: number;
+  /**
+   * Told, before it throws, what is known of each image when the run as a whole
+   * fails (`NOT_ENOUGH_SPACE`) or is stopped; not for wrong options.
+   */
+  onRunFailed?: (result: PrefetchResult) => void;
 }
 
 export interface PrefetchResult {
@@ -65,24 +71,39 @@ export async function prefetch(
   if (selection.allTags) {
     for (const { reference } of wanted) parseRepository(reference);
   }
-  await waitForSlot(options);
-  const begun = performance.now();
+  let begun = performance.now();
+  let run: PrefetchRun | undefined;
+  try {
+    await waitForSlot(options);
+    begun = performance.now();
+    return await runAll(wanted, options, begun, (made) => {
+      run = made;
+    });
+  } catch (error) {
+    if (isTpullError(error) && error.code !== "OPTION_INVALID") {
+      options.onRunFailed?.(resultOf(run, wanted, begun));
+    }
+    throw error;
+  }
+}
+
+async function runAll(
+  wanted: readonly Wanted[],
+  options: PrefetchOptions,
+  begun: number,
+  onRun: (run: PrefetchRun) => void,
+): Promise<PrefetchResult> {
   await using session = await PullSession.open(options, undefined, askedOnce);
   // Every image that is not done listens.
   setMaxListeners(0, session.signal);
   using run = new PrefetchRun(session, options.keepGoing === true);
+  onRun(run);
   await run.all(wanted);
   await session.close();
   if (options.signal?.aborted && run.isInterrupted) throw abortedError();
   session.tellLimits();
-  const { images, results, failures } = run;
-  const result = {
-    images,
-    results,
-    failures,
-    bytesFetched: images.reduce((sum, one) => sum + one.bytesFetched, 0),
-    durationMs: Math.round(performance.now() - begun),
-  };
+  const result = resultOf(run, wanted, begun);
+  const { images, results, failures } = result;
   session.emit({
     type: "summary",
     pulled: results.length,
@@ -94,6 +115,31 @@ export async function prefetch(
     images,
   });
   return result;
+}
+
+/** Of a run that has not come to look for its images, only what was asked for is known. */
+function resultOf(
+  run: PrefetchRun | undefined,
+  wanted: readonly Wanted[],
+  begun: number,
+): PrefetchResult {
+  const images = run?.images ?? [];
+  const known =
+    images.length > 0
+      ? images
+      : wanted.map(({ reference }): PrefetchedImage => ({
+          reference: withoutSecrets(reference),
+          status: "not-started",
+          bytesFetched: 0,
+          durationMs: 0,
+        }));
+  return {
+    images: known,
+    results: run?.results ?? [],
+    failures: run?.failures ?? [],
+    bytesFetched: known.reduce((sum, one) => sum + one.bytesFetched, 0),
+    durationMs: Math.round(performance.now() - begun),
+  };
 }
 
 /** @throws TpullError `ABORTED`, `OPTION_INVALID` */

@@ -53,13 +53,17 @@ async function run(
   argv: string[],
   images: PrefetchedImage[] | Error = [image("a")],
   streams: { stdout?: FakeStream; stderr?: FakeStream } = {},
+  known?: PrefetchedImage[],
 ) {
   const calls: [unknown, PrefetchOptions][] = [];
   const made = fakes({
     prefetch: async (requests, options = {}) => {
       calls.push([requests, options]);
       options.onEvent?.({ type: "delay", delayMs: 65_000, mostMs: 3_600_000 });
-      if (images instanceof Error) throw images;
+      if (images instanceof Error) {
+        if (known !== undefined) options.onRunFailed?.(resultOf(known));
+        throw images;
+      }
       for (const { reference, error } of images) {
         if (error === undefined) continue;
         options.onEvent?.({ type: "error", image: reference, error });
@@ -165,6 +169,52 @@ describe("tpull prefetch", () => {
       images: [one, MIXED[2]],
     });
     expect(err).toContain("1 image was not started");
+  });
+
+  it.each([
+    [new TpullError("NOT_ENOUGH_SPACE", "no room"), "", ""],
+    [abortedError(), "IMAGE", "1 fetched, 1 not started"],
+  ])("says what is known where the run fails: %s", async (error, head, sum) => {
+    const known = [image("a"), image("c", { status: "not-started" })];
+    const json = await run(["--json", "a", "c"], error, {}, known);
+    expect(json.status).toBe(1);
+    expect(JSON.parse(json.out)).toMatchObject({
+      schema: 1,
+      error: { code: error.code, message: error.message },
+      fetched: 1,
+      notStarted: 1,
+      images: known,
+    });
+    const table = await run(["a", "c"], error, {}, known);
+    expect(table.out.split(" ")[0]).toBe(head);
+    expect(table.out).toContain(sum);
+    const quiet = await run(["-q", "a", "c"], error, {}, known);
+    expect(quiet.out).toBe("");
+  });
+
+  it("advises --keep-going only where that is of help", async () => {
+    const late = { code: "TIMEOUT", message: "b: not done after 2 s" };
+    const images = [
+      image("b", { status: "failed", error: late }),
+      image("c", { status: "not-started" }),
+    ];
+    const { err } = await run(["b", "c"], images);
+    expect(err).toContain(
+      "not started because of that; the same prefetch goes on there\n",
+    );
+  });
+
+  it("says that --platform counts only where a list says something else", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tpull-listed-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const list = join(folder, "images.txt");
+    writeFileSync(list, "a linux/arm64\nb arm64\nc\n");
+    const same = await run(["--platform=linux/arm64", "-f", list]);
+    expect(same.err).not.toContain("counts");
+    const other = await run(["--platform=linux/386", "-f", list]);
+    expect(other.err).toContain("not what the list says for 2 images\n");
+    const more = await run(["--platform=linux/arm64,linux/386", "-f", list]);
+    expect(more.err).toContain("not what the list says for 2 images\n");
   });
 
   it("prints only events with --progress json", async () => {

@@ -162,6 +162,12 @@ describeWithPeers("a small disk", [], { root: true }, () => {
     expect(plain.stderr).toMatch(
       /^tpull: the images do not fit in .* \(NOT_ENOUGH_SPACE\)\n {2}hint: /,
     );
+    const json = await tpull([...args, "--json"]);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      error: { code: "NOT_ENOUGH_SPACE" },
+      notStarted: 2,
+      images: names.map((reference) => ({ reference, status: "not-started" })),
+    });
     const events = await tpull([...args, "--progress", "json"]);
     const lines = events.stdout.trimEnd().split("\n");
     const last = JSON.parse(lines.at(-1)!) as Record<string, unknown>;

@@ -2,7 +2,13 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { plan, prefetch, pullAll, type Requested } from "#src/index.js";
+import {
+  plan,
+  prefetch,
+  type PrefetchResult,
+  pullAll,
+  type Requested,
+} from "#src/index.js";
 import { placeOf, slotOf } from "#src/prefetch/jitter.js";
 import {
   imageOf,
@@ -447,10 +453,14 @@ describe("a prefetch that is stopped", () => {
     const name = publish(registry, "app:1", smallImage(["a"]));
     const stop = new AbortController();
     const seen: unknown[] = [];
+    let known: PrefetchResult | undefined;
     const begun = performance.now();
     const failure = await failureOf(
       prefetch([name], {
         root,
+        onRunFailed: (result) => {
+          known = result;
+        },
         jitterMs: 500 * 3_600_000,
         signal: stop.signal,
         onEvent: (event) => {
@@ -462,6 +472,9 @@ describe("a prefetch that is stopped", () => {
     expect(failure.code).toBe("ABORTED");
     expect(performance.now() - begun).toBeLessThan(1000);
     expect(seen).toEqual(["delay"]);
+    expect(known?.images).toMatchObject([
+      { reference: name, status: "not-started" },
+    ]);
     expect(registry.requests).toEqual([]);
     expect(existsSync(root)).toBe(false);
   });
@@ -473,6 +486,7 @@ describe("a prefetch that is stopped", () => {
       publish(registry, `app:${at}`, imageOf([bigLayer(50_000, at)])),
     );
     const stop = new AbortController();
+    const known: [string, string][] = [];
     const failure = await failureOf(
       prefetch(names, {
         root,
@@ -482,9 +496,19 @@ describe("a prefetch that is stopped", () => {
         onEvent: ({ type }) => {
           if (type === "progress") stop.abort();
         },
+        onRunFailed: ({ images }) => {
+          for (const { reference, status } of images) {
+            known.push([reference, status]);
+          }
+        },
       }),
     );
     expect(failure.code).toBe("ABORTED");
+    expect(known.map(([name]) => name)).toEqual(names);
+    expect(known.slice(4)).toEqual([
+      [names[4], "not-started"],
+      [names[5], "not-started"],
+    ]);
     await expectAsBefore(root, []);
   });
 });

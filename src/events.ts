@@ -120,11 +120,11 @@ export interface PrefetchedImage {
    * - `fetched`: the store lacked some of it, or its name, and has all of it now
    * - `up-to-date`: there was nothing to do
    * - `failed`: `error` says why
-   * - `not-started`: it is to be fetched, and another one failed before its turn
+   * - `not-started`: it is to be fetched, and another one failed before its turn, or the run as a whole did
    */
   status: "fetched" | "up-to-date" | "failed" | "not-started";
   error?: FailedPull["error"];
-  /** Bytes received from the network for it; where it failed, without those of layers. */
+  /** Bytes received from the network for it, also where it failed. A layer counts for one of the images that share it. */
   bytesFetched: number;
   /** Bytes of its layers' blobs that needed no fetching; absent where nobody knows how large they are. */
   bytesReused?: number;

@@ -23,6 +23,8 @@ export function fileHint(request: Request): string | undefined {
       return undefined;
   }
   const { images, flags } = request;
+  // Its operand is a file.
+  if (flags.check) return undefined;
   const files = images.filter(
     (word) => (flags.file !== undefined || LIST.test(word)) && isFile(word),
   );

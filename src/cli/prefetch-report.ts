@@ -3,7 +3,11 @@ import type { PrefetchResult } from "../prefetch/prefetch.js";
 import type { PrefetchedImage } from "../events.js";
 import { formatBytes, formatDuration } from "./bars/units.js";
 import { textWidth } from "./format/width.js";
-import { bareReference, type ErrorReport } from "./report-error.js";
+import {
+  bareReference,
+  type ErrorReport,
+  isInterruption,
+} from "./report-error.js";
 import { oneLine } from "./terminal-text.js";
 
 /** Raised when a field changes meaning or goes away; new fields do not raise it. */
@@ -19,6 +23,15 @@ const STATUS: Readonly<Record<PrefetchedImage["status"], string>> = {
   failed: "failed",
   "not-started": "not started",
 };
+
+/** An image that was under way at Ctrl-C has not failed for a person. */
+const INTERRUPTED = "stopped";
+const WORDS = [...Object.values(STATUS), INTERRUPTED];
+
+function wordOf({ status, error }: PrefetchedImage): string {
+  const isStopped = error !== undefined && isInterruption(error);
+  return isStopped ? INTERRUPTED : STATUS[status];
+}
 
 /**
  * The report as one JSON document.
@@ -79,8 +92,8 @@ export function reportText(
     });
     return padded.join(" ".repeat(GAP)).trimEnd();
   });
-  const parts = Object.entries(STATUS).flatMap(([status, word]) => {
-    const count = images.filter((image) => image.status === status).length;
+  const parts = WORDS.flatMap((word) => {
+    const count = images.filter((image) => wordOf(image) === word).length;
     return count > 0 ? [`${count} ${word}`] : [];
   });
   const total = `${imageCount(images.length)}: ${parts.join(", ")}; ${formatBytes(bytesFetched)} in ${spent(durationMs)}`;
@@ -107,11 +120,11 @@ function imageCount(count: number): string {
 }
 
 function rowOf(image: PrefetchedImage): string[] {
-  const { target, status, bytesFetched, bytesReused, durationMs } = image;
+  const { target, bytesFetched, bytesReused, durationMs } = image;
   const name = bareReference(image.reference);
   return [
     target === undefined ? name : `${name} (${oneLine(target)})`,
-    STATUS[status],
+    wordOf(image),
     formatBytes(bytesFetched),
     bytesReused === undefined ? "-" : formatBytes(bytesReused),
     spent(durationMs),

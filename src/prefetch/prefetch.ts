@@ -71,7 +71,7 @@ export async function prefetch(
   if (selection.allTags) {
     for (const { reference } of wanted) parseRepository(reference);
   }
-  let begun = performance.now();
+  let begun: number | undefined;
   let run: PrefetchRun | undefined;
   try {
     await waitForSlot(options);
@@ -121,7 +121,7 @@ async function runAll(
 function resultOf(
   run: PrefetchRun | undefined,
   wanted: readonly Wanted[],
-  begun: number,
+  begun = performance.now(),
 ): PrefetchResult {
   const images = run?.images ?? [];
   const known =

@@ -319,6 +319,13 @@ platforms   ${app.name}: locked for ${from}, listed for ${to}
     });
   });
 
+  it("does not take its operand for a list", async () => {
+    const { list, lock } = await scene();
+    await run(["-f", list, "-o", lock]);
+    const { err } = await run(["--check", "--platform=all", lock]);
+    expect(err).not.toContain("write -f before it");
+  });
+
   it("takes the --platform that the lock was written with", async () => {
     const { list, lock } = await scene();
     const platform = ["--platform", "linux/amd64"];

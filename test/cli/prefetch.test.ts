@@ -173,9 +173,13 @@ describe("tpull prefetch", () => {
 
   it.each([
     [new TpullError("NOT_ENOUGH_SPACE", "no room"), "", ""],
-    [abortedError(), "IMAGE", "1 fetched, 1 not started"],
+    [abortedError(), "IMAGE", "3 images: 1 fetched, 1 not started, 1 stopped;"],
   ])("says what is known where the run fails: %s", async (error, head, sum) => {
-    const known = [image("a"), image("c", { status: "not-started" })];
+    const known = [
+      image("a"),
+      image("b", { status: "failed", error: abortedError().toJSON() }),
+      image("c", { status: "not-started" }),
+    ];
     const json = await run(["--json", "a", "c"], error, {}, known);
     expect(json.status).toBe(1);
     expect(JSON.parse(json.out)).toMatchObject({

@@ -475,6 +475,7 @@ describe("a prefetch that is stopped", () => {
     expect(known?.images).toMatchObject([
       { reference: name, status: "not-started" },
     ]);
+    expect(known?.durationMs).toBe(0);
     expect(registry.requests).toEqual([]);
     expect(existsSync(root)).toBe(false);
   });

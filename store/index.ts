@@ -130,7 +130,11 @@ export type { LayerStep } from "./survey/layer-steps.js";
 export { layerTree } from "./survey/layer-tree.js";
 export type { LayerNode, LayerTree } from "./survey/layer-tree.js";
 export type { LayerUse } from "./survey/layer-use.js";
-export { daemonVerdicts, readDaemonSettings } from "./daemons/index.js";
+export {
+  daemonVerdicts,
+  parseDaemonSettings,
+  readDaemonSettings,
+} from "./daemons/index.js";
 export type {
   DaemonOutcome,
   DaemonRemark,

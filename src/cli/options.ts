@@ -309,9 +309,10 @@ export const OPTIONS: {
   },
   "daemon-json": {
     metavar: "FILE",
-    help: "say what a dockerd with this configuration would do, usually /etc/docker/daemon.json",
+    help: "say what a dockerd with this configuration would do, usually /etc/docker/daemon.json; - is standard input",
     default: "one without any",
     commands: ["info"],
+    dash: ["info"],
   },
   "no-trunc": {
     help: "show whole IDs",

@@ -10,6 +10,8 @@ export interface Obstacle {
     | "DRIVER_UNUSABLE"
     | "DRIVER_UNCERTAIN"
     | "SEVERAL_DRIVERS"
+    | "STORAGE_OPTION_REFUSED"
+    | "STORAGE_OPTION_UNCERTAIN"
     | "SNAPSHOTTER_UNAVAILABLE";
   readonly message: string;
   readonly hint: string;

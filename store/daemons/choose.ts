@@ -13,7 +13,7 @@ export function choose(
 ): Choice | Obstacle {
   const containerd = containerdChoice(release, facts, settings);
   if (containerd !== undefined) return containerd;
-  const chosen = graphDriver(release, facts, settings.storageDriver);
+  const chosen = graphDriver(release, facts, settings);
   return chosen.kind === "chosen"
     ? migrated(chosen, release, facts, settings)
     : chosen;

@@ -8,7 +8,7 @@ import { isRemapped, REMAPPED, SNAPSHOTS } from "../root.js";
 import { type BoltBucket, readBolt } from "../survey/bolt.js";
 import { type Known, supportsDType } from "../survey/filesystem.js";
 import { overlaySupport } from "../survey/overlay-support.js";
-import { filesystemType, type Fits, fitsOn } from "./fits.js";
+import { filesystemType, type Fits, fitsOn, XFS } from "./fits.js";
 import { STORAGE_DRIVERS, type StorageDriver } from "./releases.js";
 
 /** What the images of the store itself are like, from a survey. */
@@ -34,6 +34,8 @@ export interface RootFacts {
   /** Drivers that something else than a directory is in the way of. */
   readonly blocked: ReadonlySet<StorageDriver>;
   readonly fits: Fits;
+  /** Whether the storage drivers are on XFS, the only one that has docker's quotas. */
+  readonly onXfs: boolean;
   readonly dType: Known<boolean>;
   readonly nativeDiff: Known<boolean>;
   /** Images of the storage drivers, as far as there are any. */
@@ -63,6 +65,7 @@ export function rootFacts(layout: Layout, own: StoreImages): RootFacts {
   const { root } = layout;
   const found = statOf(root);
   const place = nearestDirectory(layout.overlay);
+  const type = filesystemType(place);
   const images = imagesOf(root);
   const owner = found?.uid ?? process.getuid?.() ?? 0;
   const remapped = found !== undefined && isRemapped(root, found);
@@ -75,7 +78,8 @@ export function rootFacts(layout: Layout, own: StoreImages): RootFacts {
     remapped,
     readOnly: isReadOnly(place),
     ...driversIn(root),
-    fits: fitsOn(filesystemType(place), owner > 0 && !remapped),
+    onXfs: type === XFS,
+    fits: fitsOn(type, owner > 0 && !remapped),
     dType: supportsDType(place),
     nativeDiff: overlaySupport().nativeDiff,
     images,

@@ -20,6 +20,8 @@ export interface Fit {
 export type Fits = Readonly<Record<StorageDriver, Fit>>;
 
 const FITS: Fit = { works: true, why: "" };
+/** statfs(2) type of XFS. */
+export const XFS = 0x58465342;
 const BTRFS = 0x9123683e;
 const ZFS = 0x2fc12fc1;
 /** Where programs are on most machines; dockerd's own PATH cannot be seen. */

@@ -6,7 +6,11 @@ import { rootFacts, type StoreImages } from "./facts.js";
 import type { DaemonSettings } from "./settings.js";
 import { type DaemonVerdict, verdictsOn } from "./verdict.js";
 
-export { readDaemonSettings, type DaemonSettings } from "./settings.js";
+export {
+  type DaemonSettings,
+  parseDaemonSettings,
+  readDaemonSettings,
+} from "./settings.js";
 export type { HiddenImages } from "./hidden.js";
 export type { DaemonRemark } from "./remarks.js";
 export type { DaemonOutcome, DaemonVerdict } from "./verdict.js";

@@ -17,6 +17,7 @@ export interface DaemonRemark {
     | "IMAGES_HIDDEN"
     | "IMAGES_DAMAGED"
     | "DATA_ROOT_DIFFERS"
+    | "DIRECTIVES_NOT_JUDGED"
     | "ROOTLESS"
     | "SNAPSHOTTER_UNKNOWN"
     | "NO_D_TYPE"
@@ -66,7 +67,7 @@ export function driverNotes(choice: Choice, facts: RootFacts): DaemonRemark[] {
 /** What holds whatever is decided. */
 export function notesOn(
   facts: RootFacts,
-  { dataRoot }: DaemonSettings,
+  { dataRoot, notJudged = [] }: DaemonSettings,
 ): DaemonRemark[] {
   const notes: DaemonRemark[] = [];
   if (facts.owner > 0 && !facts.remapped) {
@@ -82,7 +83,22 @@ export function notesOn(
       message: `that daemon.json is for the data root ${dataRoot}, not for this one`,
     });
   }
+  if (notJudged.length > 0) notes.push(unjudged(notJudged));
   return notes;
+}
+
+/** How many things are named before the rest of them is counted. */
+const MOST_NAMED = 8;
+
+function unjudged(names: readonly string[]): DaemonRemark {
+  const more = names.length - MOST_NAMED;
+  const named = names.slice(0, MOST_NAMED).map((name) => JSON.stringify(name));
+  if (more > 0) named.push(`and ${more} more`);
+  return {
+    code: "DIRECTIVES_NOT_JUDGED",
+    message: `not judged: ${named.join(", ")}; a dockerd does not start with what it does not know`,
+    hint: "'dockerd --validate --config-file FILE' of dockerd 23 or newer says whether it takes the file.",
+  };
 }
 
 export function usersShifted({ root }: RootFacts): DaemonRemark {

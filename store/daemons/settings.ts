@@ -1,4 +1,5 @@
 /** The settings of a dockerd that decide what it makes of a data root, and the file they come from. */
+import { statSync } from "node:fs";
 import { TpullError } from "../errors.js";
 import { readBytes } from "../read.js";
 import { printable } from "../reference/printable.js";
@@ -14,18 +15,48 @@ export interface DaemonSettings {
   readonly usernsRemap?: string | undefined;
   /** `data-root`; undefined where it is left to dockerd. */
   readonly dataRoot?: string | undefined;
+  /** `storage-opts`, as they are written: `overlay2.size=20G`; undefined where there are none. */
+  readonly storageOptions?: readonly string[] | undefined;
+  /** Directives that are there, of which it is not known whether a dockerd takes them; undefined where there are none. */
+  readonly notJudged?: readonly string[] | undefined;
 }
 
 /** More than any daemon.json has. */
 const MOST_BYTES = 1024 * 1024;
 
+/** Directives of which it is known what every release makes of them. */
+const JUDGED: ReadonlySet<string> = new Set([
+  "data-root",
+  "debug",
+  "features",
+  "log-level",
+  "storage-driver",
+  "storage-opts",
+  "userns-remap",
+]);
+/** What logrus, which dockerd logs with, takes for a level, in any case. */
+const LOG_LEVELS = /^(?:panic|fatal|error|warn|warning|info|debug|trace)$/i;
+
 /**
  * Reads what counts here of a `daemon.json`. An empty file says nothing, as
- * dockerd has it; settings of other names are passed over.
- * @throws TpullError `DAEMON_JSON_INVALID`: it cannot be read, or dockerd would not start with it
+ * dockerd has it; directives that it does not judge are named in the result.
+ * @param path of a regular file; see {@link parseDaemonSettings} for text from elsewhere
+ * @throws TpullError `DAEMON_JSON_INVALID`: it cannot be read, or no dockerd would start with it
  */
 export function readDaemonSettings(path: string): DaemonSettings {
-  const text = textOf(path);
+  return parseDaemonSettings(textOf(path), path);
+}
+
+/**
+ * The same from the text of a `daemon.json`.
+ * @param path what it is called in errors
+ * @throws TpullError `DAEMON_JSON_INVALID`: no dockerd would start with it
+ */
+export function parseDaemonSettings(
+  text: string,
+  path: string,
+): DaemonSettings {
+  if (text.length > MOST_BYTES) throw tooLong(path);
   if (text.trim() === "") return {};
   let document: unknown;
   try {
@@ -42,6 +73,12 @@ export function readDaemonSettings(path: string): DaemonSettings {
     member(path, document, key, "string");
   const feature = (key: string): boolean | undefined =>
     member(path, features, key, "boolean");
+  member(path, document, "debug", "boolean");
+  const level = word("log-level") || "info";
+  if (!LOG_LEVELS.test(level)) {
+    throw invalid(path, `"log-level" is ${level}, which is no level`);
+  }
+  const others = Object.keys(document).filter((key) => !JUDGED.has(key));
   return {
     // An empty word is as good as none.
     storageDriver: word("storage-driver") || undefined,
@@ -49,6 +86,8 @@ export function readDaemonSettings(path: string): DaemonSettings {
     containerdMigration: feature("containerd-migration"),
     usernsRemap: word("userns-remap") || undefined,
     dataRoot: word("data-root") || undefined,
+    storageOptions: words(path, document, "storage-opts"),
+    notJudged: others.length > 0 ? others : undefined,
   };
 }
 
@@ -59,11 +98,20 @@ function textOf(path: string): string {
   } catch (error) {
     throw invalid(path, (error as Error).message, error);
   }
-  if (bytes === undefined) throw invalid(path, "there is no such file");
-  if (bytes.length > MOST_BYTES) {
-    throw invalid(path, `it is over ${MOST_BYTES} bytes long`);
-  }
+  if (bytes === undefined) throw invalid(path, absence(path));
+  if (bytes.length > MOST_BYTES) throw tooLong(path);
   return bytes.toString();
+}
+
+/** Why there is nothing to read at a path. */
+function absence(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return "there is no such file";
+  return found.isDirectory() ? "it is a directory" : "it is not a regular file";
+}
+
+function tooLong(path: string): TpullError {
+  return invalid(path, `it is over ${MOST_BYTES} bytes long`);
 }
 
 interface Types {
@@ -82,6 +130,20 @@ function member<Type extends keyof Types>(
   if (value === undefined || value === null) return undefined;
   if (typeof value === type) return value as Types[Type];
   throw invalid(path, `"${key}" is not a ${type}`);
+}
+
+/** A list of words; undefined where it is absent or empty. */
+function words(
+  path: string,
+  object: Record<string, unknown>,
+  key: string,
+): string[] | undefined {
+  const value = object[key] ?? [];
+  if (!Array.isArray(value)) throw invalid(path, `"${key}" is not a list`);
+  const list: unknown[] = value;
+  const isWords = list.every((one): one is string => typeof one === "string");
+  if (!isWords) throw invalid(path, `"${key}" is not a list of strings`);
+  return list.length > 0 ? (list as string[]) : undefined;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -13,12 +13,24 @@ import {
 import type { RootFacts } from "./facts.js";
 import type { Fit } from "./fits.js";
 import type { Release, StorageDriver } from "./releases.js";
+import type { DaemonSettings } from "./settings.js";
+import { optionObstacle } from "./storage-options.js";
 
-/** @param name of the one that is configured */
+/** Decides by the name and the options that are configured. */
 export function graphDriver(
   release: Release,
   facts: RootFacts,
-  name: string | undefined,
+  settings: DaemonSettings,
+): Choice | Obstacle {
+  const found = byName(release, facts, settings);
+  if (found.kind !== "chosen" || found.driver !== "overlay2") return found;
+  return optionObstacle(facts, settings.storageOptions ?? []) ?? found;
+}
+
+function byName(
+  release: Release,
+  facts: RootFacts,
+  { storageDriver: name }: DaemonSettings,
 ): Choice | Obstacle {
   if (name !== undefined) return namedDriver(release, facts, name);
   const prior = release.drivers.filter((driver) => facts.prior.has(driver));
@@ -123,7 +135,10 @@ function wayRound(
   if (facts.blocked.has(driver)) return `Move ${driver} in the root away.`;
   const isOther = driver !== "overlay2";
   if (isOther && fitOf(release, facts, "overlay2").works === true) {
-    return `${inDaemonJson({ "storage-driver": "overlay2" })} Or move the directory ${driver} away, with what was stored there.`;
+    const settings = inDaemonJson({ "storage-driver": "overlay2" });
+    return facts.prior.has(driver)
+      ? `${settings} Or move the directory ${driver} away, with what was stored there.`
+      : settings;
   }
   return "Put the data root on a filesystem such as ext4, xfs (with ftype=1) or btrfs.";
 }

@@ -75,9 +75,16 @@ function verdictOn(
     return refused(release, NAMES_DAMAGED, notes);
   }
   return started(release, facts, choice, {
-    notes,
+    notes: notesOn(facts, judgedFor(choice, settings)),
     shifted: facts.remapped && remap === undefined,
   });
+}
+
+/** Only overlay2's options are known. */
+function judgedFor(choice: Choice, settings: DaemonSettings): DaemonSettings {
+  const { storageOptions, notJudged = [] } = settings;
+  if (readsNames(choice) || storageOptions === undefined) return settings;
+  return { ...settings, notJudged: [...notJudged, "storage-opts"] };
 }
 
 function started(

@@ -23,6 +23,7 @@ const OUTCOMES: Readonly<Record<DaemonOutcome, string>> = {
 /** What does not decide anything. */
 const NOTES: ReadonlySet<DaemonRemark["code"]> = new Set([
   "DATA_ROOT_DIFFERS",
+  "DIRECTIVES_NOT_JUDGED",
   "NO_D_TYPE",
   "NO_NATIVE_DIFF",
   "ROOTLESS",

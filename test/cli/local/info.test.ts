@@ -1,6 +1,8 @@
 // tpull info: what kind of root this is, line by line.
+import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import { openStore, privilege, storeInfo } from "#store/index.js";
 import { humanSize } from "#src/cli/format/units.js";
@@ -115,6 +117,27 @@ it("goes by a dockerd's configuration that is named, and by no other", async () 
   const missing = await run(root, ["info", "--daemon-json", `${file}.no`]);
   expect(missing).toMatchObject({ status: 1, out: "" });
   expect(missing.err).toContain("there is no such file (DAEMON_JSON_INVALID)");
+});
+
+it("reads a dockerd's configuration from standard input and from pipes", async () => {
+  const root = await rootOfApp();
+  const text = '{"storage-driver": "btrfs", "foo": 1}';
+  const stdin = Readable.from([text.slice(0, 9), text.slice(9)]);
+  const fromStdin = await run(root, ["info", "--daemon-json", "-"], {
+    stdin: Object.assign(stdin, { isTTY: false }) as never,
+  });
+  expect(fromStdin.out).toContain("\n  Reason: btrfs: the data root is not on");
+  expect(fromStdin.out).not.toContain("move the directory");
+  expect(fromStdin.out).toContain('\n  Note: not judged: "foo"; a dockerd');
+  const pipe = join(dirname(root), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const [fromPipe] = await Promise.all([
+    run(root, ["info", "--daemon-json", pipe]),
+    writeFile(pipe, text),
+  ]);
+  expect(fromPipe).toEqual(fromStdin);
+  const folder = await run(root, ["info", "--daemon-json", dirname(root)]);
+  expect(folder.err).toContain("it is a directory (DAEMON_JSON_INVALID)");
 });
 
 it("tells of damage beside it", async () => {

@@ -23,6 +23,7 @@ const FILLED: RootFacts = {
   prior: new Set(["overlay2"]),
   blocked: new Set(),
   fits: fitsOn(EXT4, false, MACHINE),
+  onXfs: false,
   dType: true,
   nativeDiff: true,
   images: new Map([["overlay2", 3]]),
@@ -325,6 +326,50 @@ describe("settings (daemon/image_store_choice.go of 29; UsesSnapshotter before)"
           "23": "refused DRIVER_NOT_BUILT_IN",
           "29": "refused SNAPSHOTTER_UNAVAILABLE",
         }),
+      ],
+      ...[
+        "overlay2.foo=1",
+        "dm.basesize=1G",
+        "overlay2",
+        "overlay2.size=1G",
+        "overlay2.size=much",
+        "overlay2.override_kernel_check=maybe",
+      ].map(
+        (option): [string, DaemonSettings, object, Record<string, string>] => [
+          `overlay2 on ext4 does not start with ${option}`,
+          { storageOptions: ["overlay2.size=0", option] },
+          {},
+          all("refused STORAGE_OPTION_REFUSED"),
+        ],
+      ),
+      [
+        "options that overlay2 takes on ext4",
+        {
+          storageOptions: [
+            "overlay2.size=0",
+            "OVERLAY2.Override_kernel_check=1",
+          ],
+        },
+        {},
+        all("usable overlay2"),
+      ],
+      [
+        "a size on XFS goes by quotas that are not seen",
+        { storageOptions: ["overlay2.size = 20 GiB"] },
+        { onXfs: true },
+        all("unknown STORAGE_OPTION_UNCERTAIN"),
+      ],
+      [
+        "other drivers' options are not judged",
+        { storageOptions: ["size=1G"], storageDriver: "vfs" },
+        { prior: new Set(), images: new Map([["vfs", 2]]) },
+        all("usable vfs DIRECTIVES_NOT_JUDGED"),
+      ],
+      [
+        "what is not known is told",
+        { notJudged: ["foo"] },
+        {},
+        all("usable overlay2 DIRECTIVES_NOT_JUDGED"),
       ],
       [
         "a driver that was removed",

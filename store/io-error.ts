@@ -45,7 +45,7 @@ export function ioFailure(
   if (FORBIDDEN.has(errno)) {
     const code = access === "read" ? "ROOT_NOT_READABLE" : "ROOT_NOT_WRITABLE";
     return new TpullError(code, message, {
-      hint: "Run tpull as the owner of the data root, or choose another with --root.",
+      hint: notWritableHint(error),
       cause: error,
       details,
     });
@@ -55,6 +55,13 @@ export function ioFailure(
     cause: error,
     details,
   });
+}
+
+/** What to do about a root that may not be used. */
+export function notWritableHint(error: unknown): string {
+  return errnoOf(error) === "EROFS"
+    ? "Mount it for writing, or choose another data root with --root."
+    : "Run tpull as the owner of the data root, or choose another with --root.";
 }
 
 /**

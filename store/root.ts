@@ -4,14 +4,15 @@
  */
 import { constants, type Stats } from "node:fs";
 import { access, stat, statfs } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { TpullError } from "./errors.js";
-import { attempt, isAbsent } from "./io-error.js";
+import { attempt, errnoOf, isAbsent, notWritableHint } from "./io-error.js";
 import type { Layout } from "./layout.js";
 import { requireLibc } from "./native/libc.js";
 import { readEntries, readNames } from "./read.js";
 import { readRepositories } from "./repositories.js";
 import { refuseLinks } from "./root-links.js";
+import { nearestDirectory } from "./root-place.js";
 
 export { type Privilege, privilege } from "./privilege.js";
 
@@ -46,6 +47,28 @@ export const UNFIT: ReadonlyMap<number, string> = new Map([
   [0x2011bab0, "exFAT"],
   [0x5346544e, "NTFS"],
   [0x7366746e, "NTFS"],
+]);
+
+/** Types of what shows the kernel's own things as files: nothing can be stored there at all. */
+export const PSEUDO: ReadonlyMap<number, string> = new Map([
+  [0x9fa0, "procfs"],
+  [0x62656572, "sysfs"],
+  [0x27e0eb, "cgroup"],
+  [0x63677270, "cgroup2"],
+  [0x1cd1, "devpts"],
+  [0x64626720, "debugfs"],
+  [0x74726163, "tracefs"],
+  [0x73636673, "securityfs"],
+  [0x62656570, "configfs"],
+  [0xcafe4a11, "bpf"],
+  [0x6165676c, "pstore"],
+  [0x19800202, "mqueue"],
+  [0xf97cff8c, "selinuxfs"],
+  [0x65735543, "fusectl"],
+  [0x42494e4d, "binfmt_misc"],
+  [0x958458f6, "hugetlbfs"],
+  [0xde5e81e4, "efivarfs"],
+  [0x6e736673, "nsfs"],
 ]);
 
 /** Types on which it depends on version and options. */
@@ -96,7 +119,7 @@ async function look(
   names: "whole" | "any",
 ): Promise<StoreWarning[]> {
   const warnings: StoreWarning[] = [];
-  const existing = await nearestDirectory(layout.root);
+  const existing = nearestDirectory(layout.root);
   await requireWritable(layout.root, existing);
   await requireFilesystem(layout, existing, warnings);
   if (existing === layout.root) {
@@ -107,34 +130,20 @@ async function look(
   return warnings;
 }
 
-async function nearestDirectory(root: string): Promise<string> {
-  for (let path = root; ; path = dirname(path)) {
-    let found: Stats;
-    try {
-      found = await stat(path);
-    } catch (error) {
-      if (!isAbsent(error)) throw error;
-      continue;
-    }
-    if (found.isDirectory()) return path;
-    throw new TpullError(
-      "ROOT_NOT_A_DIRECTORY",
-      `the data root ${root} cannot be used: ${path} is not a directory`,
-      { hint: "Name a directory with --root; it is made when it is missing." },
-    );
-  }
-}
-
 async function requireWritable(root: string, existing: string): Promise<void> {
   try {
     await access(existing, constants.W_OK | constants.X_OK);
   } catch (error) {
     if (isAbsent(error)) throw error;
+    const why =
+      errnoOf(error) === "EROFS"
+        ? `the filesystem of ${existing} is read-only`
+        : `no permission to write in ${existing}`;
     throw new TpullError(
       "ROOT_NOT_WRITABLE",
-      `the data root ${root} cannot be written: no permission to write in ${existing}`,
+      `the data root ${root} cannot be written: ${why}`,
       {
-        hint: "Run tpull as the owner of the data root, or choose another with --root.",
+        hint: notWritableHint(error),
         cause: error,
       },
     );
@@ -148,7 +157,7 @@ async function requireFilesystem(
 ): Promise<void> {
   const place = (await isDirectory(layout.overlay)) ? layout.overlay : existing;
   const { type } = await statfs(place);
-  const unfit = UNFIT.get(type);
+  const unfit = UNFIT.get(type) ?? PSEUDO.get(type);
   if (unfit !== undefined) {
     throw new TpullError(
       "ROOT_FILESYSTEM_UNFIT",

@@ -66,7 +66,7 @@ export class KeptForSave implements Disposable {
       "LAYER_DAMAGED",
       `nothing was saved: the kept blob ${shortId(digest)} is damaged, it hashes to ${found}`,
       {
-        hint: "'tpull verify --repair' removes it, and 'tpull pull --keep-blobs' fetches it again; --compress none does without.",
+        hint: "'tpull verify --repair' removes it, and 'tpull pull --keep-blobs' then fetches it again; --compress none does without.",
         details: { layer: digest, actual: found },
       },
     );

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { errnoOf, isAbsent } from "../io-error.js";
 import type { Layout } from "../layout.js";
 import { readEntries, readNames } from "../read.js";
-import { isRemapped, REMAPPED, SNAPSHOTS } from "../root.js";
+import { isRemapped, PSEUDO, REMAPPED, SNAPSHOTS } from "../root.js";
 import { type BoltBucket, readBolt } from "../survey/bolt.js";
 import { type Known, supportsDType } from "../survey/filesystem.js";
 import { overlaySupport } from "../survey/overlay-support.js";
@@ -29,6 +29,8 @@ export interface RootFacts {
   /** Whether it is the part of another root that belongs to remapped users. */
   readonly remapped: boolean;
   readonly readOnly: boolean;
+  /** What it is on, where that shows the kernel's own things only. */
+  readonly pseudo: string | undefined;
   /** Drivers whose directory in the root has something in it, which makes them prior ones. */
   readonly prior: ReadonlySet<StorageDriver>;
   /** Drivers that something else than a directory is in the way of. */
@@ -78,6 +80,7 @@ export function rootFacts(layout: Layout, own: StoreImages): RootFacts {
     remapped,
     readOnly: isReadOnly(place),
     ...driversIn(root),
+    pseudo: PSEUDO.get(type),
     onXfs: type === XFS,
     fits: fitsOn(type, owner > 0 && !remapped),
     dType: supportsDType(place),

@@ -10,6 +10,7 @@ export interface DaemonRemark {
   readonly code:
     | Obstacle["code"]
     | "ROOT_NOT_A_DIRECTORY"
+    | "ROOT_FILESYSTEM_UNFIT"
     | "ROOT_READ_ONLY"
     | "REPOSITORIES_DAMAGED"
     | "VOLUMES_DAMAGED"
@@ -113,6 +114,14 @@ export function notADirectory({ root }: RootFacts): DaemonRemark {
   return {
     code: "ROOT_NOT_A_DIRECTORY",
     message: `${root} is not a directory`,
+  };
+}
+
+export function onPseudo({ root, pseudo }: RootFacts): DaemonRemark {
+  return {
+    code: "ROOT_FILESYSTEM_UNFIT",
+    message: `nothing can be stored in ${root}: it is on ${pseudo}`,
+    hint: "Put the data root on a filesystem such as ext4, xfs (with ftype=1) or btrfs.",
   };
 }
 

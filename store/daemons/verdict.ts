@@ -11,6 +11,7 @@ import {
   NAMES_DAMAGED,
   notADirectory,
   notesOn,
+  onPseudo,
   READ_ONLY,
   readsNames,
   usersShifted,
@@ -64,6 +65,7 @@ function verdictOn(
   const notes = notesOn(facts, settings);
   const remap = settings.usernsRemap;
   if (facts.kind === "other") return refused(release, notADirectory(facts));
+  if (facts.pseudo !== undefined) return refused(release, onPseudo(facts));
   if (facts.readOnly) return refused(release, READ_ONLY, notes);
   // With remapped users everything below is that other root's matter.
   if (remap !== undefined && !facts.remapped)

@@ -21,6 +21,7 @@ import { type LayerRecord, listLayers, readLayer } from "../layers.js";
 import type { Layout } from "../layout.js";
 import { readNames, readText } from "../read.js";
 import { readRepositories, validReferences } from "../repositories.js";
+import { nearestDirectory } from "../root-place.js";
 import type { Store } from "../store.js";
 import { ChainIds } from "./chain-ids.js";
 import type { Damage } from "./damage.js";
@@ -269,7 +270,14 @@ export async function surveyed<Result>(
       }
     }
   };
-  return await attempt(`read the data root ${root}`, answer, "read");
+  return await attempt(
+    `read the data root ${root}`,
+    () => {
+      nearestDirectory(root);
+      return answer();
+    },
+    "read",
+  );
 }
 
 /** Longer than the time that two changes of a directory may have in common: kernels count it in ticks. */

@@ -222,7 +222,7 @@ export const FINDING_KINDS: Readonly<Record<FindingCode, FindingKind>> = {
   BLOB_DAMAGED: {
     remedy: "remove",
     meaning:
-      "a kept blob is not what its registry served; 'tpull pull --keep-blobs' fetches it again",
+      "a kept blob is not what its registry served; once it is removed, 'tpull pull --keep-blobs' fetches it",
   },
   HINT_DAMAGED: {
     remedy: "remove",

@@ -1,11 +1,12 @@
 // tpull info: what kind of root this is, line by line.
 import { execFileSync } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { expect, it } from "vitest";
 import { openStore, privilege, storeInfo } from "#store/index.js";
 import { humanSize } from "#src/cli/format/units.js";
+import { TPULL } from "../../helpers/tpull-cli.js";
 import { fakeImage, storeImage } from "../../store/support/images.js";
 import { newRoot, rootWith, writing } from "../../store/support/roots.js";
 import { run } from "./running.js";
@@ -139,6 +140,53 @@ it("reads a dockerd's configuration from standard input and from pipes", async (
   const folder = await run(root, ["info", "--daemon-json", dirname(root)]);
   expect(folder.err).toContain("it is a directory (DAEMON_JSON_INVALID)");
 });
+
+it.each([["info"], ["df"], ["images"], ["layers", "x"], ["save", "x"]])(
+  "what is no directory is no root: %s %s",
+  async (...words) => {
+    const root = await newRoot();
+    await symlink("gone", root);
+    const link = await run(root, words);
+    expect(link).toMatchObject({ status: 1, out: "" });
+    expect(link.err).toContain(
+      `${root} is a symbolic link to gone, and nothing is there (ROOT_NOT_A_DIRECTORY)`,
+    );
+    await rm(root);
+    await writeFile(root, "");
+    for (const path of [root, join(root, "below")]) {
+      const file = await run(path, words);
+      expect(file).toMatchObject({ status: 1, out: "" });
+      expect(file.err).toContain(
+        `${root} is not a directory (ROOT_NOT_A_DIRECTORY)`,
+      );
+    }
+  },
+);
+
+it("the kernel's own filesystems are no place for a root", async () => {
+  const { out } = await run("/proc/self/root/proc", ["info"]);
+  expect(out).toContain("\n Reason: layers cannot be stored in ");
+  expect(out).toContain("it is on procfs (ROOT_FILESYSTEM_UNFIT)");
+  expect(out).toContain("\n 20.10 to 29: does not start\n");
+});
+
+it.runIf(privilege() === "native")(
+  "a filesystem that is read-only is to be mounted for writing",
+  async () => {
+    const root = await rootOfApp();
+    const script =
+      'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@" info --root "$0"';
+    const out = execFileSync(
+      "unshare",
+      ["-m", "sh", "-c", script, root, process.execPath, TPULL],
+      { encoding: "utf8", stdio: "pipe" },
+    );
+    expect(out).toContain(`
+ Reason: the data root ${root} cannot be written: the filesystem of ${root} is read-only (ROOT_NOT_WRITABLE)
+ Hint: Mount it for writing, or choose another data root with --root.
+`);
+  },
+);
 
 it("tells of damage beside it", async () => {
   const root = await rootOfApp();

@@ -23,6 +23,7 @@ const FILLED: RootFacts = {
   prior: new Set(["overlay2"]),
   blocked: new Set(),
   fits: fitsOn(EXT4, false, MACHINE),
+  pseudo: undefined,
   onXfs: false,
   dType: true,
   nativeDiff: true,
@@ -190,6 +191,7 @@ describe("what the root is on (overlay2/overlay.go, Init)", () => {
       all("usable overlay2 NO_NATIVE_DIFF"),
     ],
     ["read-only", { readOnly: true }, all("refused ROOT_READ_ONLY")],
+    ["procfs", { pseudo: "procfs" }, all("refused ROOT_FILESYSTEM_UNFIT")],
     ["a file", { kind: "other" }, all("refused ROOT_NOT_A_DIRECTORY")],
     ["a user's", { owner: 1000 }, all("usable overlay2 ROOTLESS")],
   ])("%s", (_, facts, expected) => {

@@ -45,6 +45,12 @@ export class DamagedContentError extends Error {}
 export interface Repository {
   /** @throws DamagedContentError */
   manifest(reference: ManifestReference): Promise<ServedManifest | undefined>;
+  /**
+   * The same without making one: of what is filed as a manifest only. Where it
+   * is missing, `manifest` makes none either.
+   * @throws DamagedContentError
+   */
+  filed?(reference: ManifestReference): Promise<ServedManifest | undefined>;
   /** @throws DamagedContentError */
   blob(digest: Digest): Promise<ServedBlob | undefined>;
   /** All tags, in any order. */

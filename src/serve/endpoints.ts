@@ -8,6 +8,7 @@ import type {
   ServedManifest,
 } from "./content.js";
 import { isTag } from "./names.js";
+import { whyAbsent } from "./partial-index.js";
 import { referrersPage } from "./referrers.js";
 import { Refusal } from "./refusal.js";
 import { type Conversation, sendContent, sendJson } from "./reply.js";
@@ -40,7 +41,12 @@ export async function sendManifest(
     new Refusal(404, "MANIFEST_UNKNOWN", message, { name, reference: text });
   const found = wanted && (await repository.manifest(wanted));
   if (found === undefined || wanted === undefined) {
-    throw unknown("manifest unknown to the repository");
+    const why =
+      wanted && "digest" in wanted
+        ? await whyAbsent(repository, name, wanted.digest)
+        : undefined;
+    const message = "manifest unknown to the repository";
+    throw unknown(why === undefined ? message : `${message}: ${why}`);
   }
   const accept = conversation.request.headers.accept;
   const manifest = await acceptable(repository, wanted, found, accept);

@@ -76,7 +76,8 @@ function hostOf(namespace: string): string {
   return HUB_NAMES.has(host) ? HUB : host;
 }
 
-class MergedRepository implements Repository {
+/** Repositories of one path as one. */
+export class MergedRepository implements Repository {
   readonly #tagged: readonly NamedRepository[];
   readonly #all: readonly NamedRepository[];
 
@@ -95,6 +96,15 @@ class MergedRepository implements Repository {
   manifest(reference: ManifestReference): Promise<ServedManifest | undefined> {
     const among = "tag" in reference ? this.#tagged : this.#all;
     return first(among, ({ repository }) => repository.manifest(reference));
+  }
+
+  filed(reference: ManifestReference): Promise<ServedManifest | undefined> {
+    const among = "tag" in reference ? this.#tagged : this.#all;
+    return first(among, ({ repository }) =>
+      repository.filed === undefined
+        ? repository.manifest(reference)
+        : repository.filed(reference),
+    );
   }
 
   blob(digest: Digest): Promise<ServedBlob | undefined> {

@@ -182,6 +182,22 @@ class RootRepository implements Repository {
       : await this.#byDigest(reference.digest);
   }
 
+  async filed(
+    reference: ManifestReference,
+  ): Promise<ServedManifest | undefined> {
+    const name = this.#name;
+    if ("tag" in reference) {
+      const image = this.#tagged.get(reference.tag);
+      return image && (await this.#originals.tagged(image, name));
+    }
+    for (const image of this.#all) {
+      const { digest } = reference;
+      const found = await this.#originals.document(image, name, digest);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   async #byTag(tag: string): Promise<ServedManifest | undefined> {
     const image = this.#tagged.get(tag);
     if (image === undefined) return undefined;
@@ -190,11 +206,8 @@ class RootRepository implements Repository {
   }
 
   async #byDigest(digest: Digest): Promise<ServedManifest | undefined> {
-    for (const image of this.#all) {
-      const name = this.#name;
-      const found = await this.#originals.document(image, name, digest);
-      if (found !== undefined) return found;
-    }
+    const found = await this.filed({ digest });
+    if (found !== undefined) return found;
     let damage: DamagedContentError | undefined;
     for (const image of this.#images()) {
       try {

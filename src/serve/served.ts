@@ -1,5 +1,7 @@
 /** What is served, as people want to know it. */
+import { MergedRepository, namedSo } from "./merged-content.js";
 import { compareNames } from "./names.js";
+import { heldOf, partialIndex } from "./partial-index.js";
 import type { NamedRepository, OnServeWarning, Source } from "./source.js";
 
 /** An image's place at the registry. */
@@ -20,6 +22,7 @@ export async function announce(
   if (served.length === 0) {
     onWarning?.({ code: "SERVE_EMPTY", message: "there is nothing to serve" });
   }
+  await tellPartial(sources, served, onWarning);
   for (const { path, hosts } of served) {
     const [first, ...others] = hosts;
     if (others.length === 0) continue;
@@ -27,6 +30,28 @@ export async function announce(
       code: "SERVE_NAME_SHARED",
       message: `${path} is there from ${hosts.join(" and ")}: ?ns= decides, and without it ${first} counts`,
     });
+  }
+}
+
+/** Says of which platforms images are there, where their indexes list more. */
+async function tellPartial(
+  sources: readonly Source[],
+  served: readonly ServedRepository[],
+  onWarning: OnServeWarning | undefined,
+): Promise<void> {
+  if (onWarning === undefined) return;
+  for (const { path, tags } of served) {
+    const named = await namedSo(sources, path);
+    const repository = new MergedRepository(named, named);
+    for (const tag of tags) {
+      const partial = await partialIndex(repository, tag);
+      if (partial === undefined) continue;
+      const { size } = partial.absent;
+      onWarning({
+        code: "SERVE_PARTIAL",
+        message: `of ${path}:${tag} there is only ${heldOf(partial)}: ${size} more ${size === 1 ? "image" : "images"} of its index cannot be pulled from here`,
+      });
+    }
   }
 }
 

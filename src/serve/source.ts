@@ -21,7 +21,7 @@ export interface Source {
  * What is doubtful about something that is served. `SERVE_SOURCE_DAMAGED`: a
  * part of it is not what its name says, or cannot be read, and is left out.
  * `SERVE_INCOMPLETE`: an image lacks blobs, as in a sparse bundle.
- * `SERVE_NAME_SHARED`: two registries' images have one path. `SERVE_REBUILT`:
+ * `SERVE_PARTIAL`: of an index some images are absent. `SERVE_NAME_SHARED`: two registries' images have one path. `SERVE_REBUILT`:
  * images of a data root get manifests of their own. `SERVE_PASSWORD_BARE`:
  * passwords are asked for without TLS. `SERVE_EMPTY`: there is nothing to serve.
  * `SERVE_CONTENT_FAILED`: a reply broke off. `SERVE_FAILED`: a request could
@@ -31,6 +31,7 @@ export interface ServeWarning {
   readonly code:
     | "SERVE_SOURCE_DAMAGED"
     | "SERVE_INCOMPLETE"
+    | "SERVE_PARTIAL"
     | "SERVE_NAME_SHARED"
     | "SERVE_REBUILT"
     | "SERVE_PASSWORD_BARE"

@@ -195,3 +195,57 @@ it("serves by its digest what has no tag", async () => {
   expect(result.imageId).toBe(one().config.digest);
   expect((await get(serving.url, "one/tags/list")).status).toBe(200);
 });
+
+it("of an index it says which platforms are there, at the start and to who asks for another", async () => {
+  const registry = await serve();
+  const root = await newRoot();
+  publish(registry, "app", one());
+  publish(registry, "app", two());
+  const other = { os: "linux", architecture: "s390x" };
+  const name = publishManifest(
+    registry,
+    "app:1",
+    indexOf([
+      { image: one(), platform: MACHINE },
+      { image: two(), platform: other },
+    ]),
+  );
+  await pull(name, { root, keepBlobs: true });
+  const warnings: unknown[] = [];
+  const serving = await serveRoot({
+    sources: [{ root }],
+    listen: "127.0.0.1:0",
+    graceMs: 0,
+    onWarning: (warning) => warnings.push(warning),
+  });
+  onTestFinished(() => serving.close());
+  const here = `linux/${MACHINE.architecture}`;
+  expect(warnings).toEqual([
+    {
+      code: "SERVE_PARTIAL",
+      message: `of app:1 there is only ${here}: 1 more image of its index cannot be pulled from here`,
+    },
+  ]);
+  const { digest } = two().manifest;
+  const reply = await get(serving.url, `app/manifests/${digest}`);
+  expect(reply.status).toBe(404);
+  const why = `manifest unknown to the repository: it is linux/s390x of app:1, of which this server holds only ${here}`;
+  expect(await reply.json()).toMatchObject({
+    errors: [{ code: "MANIFEST_UNKNOWN", message: why }],
+  });
+  const failure = await failureOf(
+    pull(`${serving.host}/app:1`, {
+      root: await newRoot(),
+      platform: "linux/s390x",
+      registry: IMPATIENT,
+    }),
+  );
+  expect(failure.message).toContain(why);
+  const unheard = await get(
+    serving.url,
+    `app/manifests/sha256:${"0".repeat(64)}`,
+  );
+  expect(await unheard.json()).toMatchObject({
+    errors: [{ message: "manifest unknown to the repository" }],
+  });
+});

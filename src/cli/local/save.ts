@@ -11,7 +11,7 @@ import { USAGE } from "../args.js";
 import { oneLine } from "../terminal-text.js";
 import { tellDamage } from "./notices.js";
 
-/** Like docker's, it prints nothing: the archive is the answer. Where it is not docker's, that is said. */
+/** Like docker's, it prints nothing: the archive is the answer. What it has of each image is said beside it. */
 export const answerSave: Answer = async ({
   images,
   flags,
@@ -47,17 +47,19 @@ export const answerSave: Answer = async ({
     },
   );
   if (json) output.out(jsonDocument(saved));
-  else for (const image of saved.images) output.err(originalLine(image));
+  else for (const image of saved.images) output.err(imageLine(image));
   return 0;
 };
 
-function originalLine({
+function imageLine({
   imageId,
   tags,
   manifestDigest,
   original,
 }: SaveResult["images"][number]): string {
-  if (!original) return "";
   const name = tags.length === 0 ? shortId(imageId) : tags.join(", ");
-  return `${oneLine(`tpull: ${name}: with its registry's own blobs and manifest, ${manifestDigest}`)}\n`;
+  const what = original
+    ? "with its registry's own blobs and manifest"
+    : "with layers put together from their files and a manifest of its own";
+  return `${oneLine(`tpull: ${name}: ${what}, ${manifestDigest}`)}\n`;
 }

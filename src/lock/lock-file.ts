@@ -6,13 +6,13 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { toSpecialFile } from "../../store/archive/archive-writer.js";
 import { NewFile, isSpecial, writing } from "../../store/archive/new-file.js";
 import { TpullError, isTpullError } from "../../store/index.js";
 import { isAbsent, outputFailure } from "../../store/io-error.js";
 import { printable } from "../../store/reference/printable.js";
-import { textOf } from "../lists/file-text.js";
+import { type TextSource, textOf } from "../lists/file-text.js";
 import { formatLock, type Lock } from "./format.js";
 import { parseLock } from "./parse.js";
 
@@ -21,19 +21,19 @@ const FILE_MODE = 0o666;
 const MODE_BITS = 0o777;
 
 /**
- * Reads a lock file.
+ * Reads a lock file. A pipe is waited for, but no longer than for the signal.
  * @param path `-` is standard input
- * @param stdin what `-` is
- * @throws TpullError `LOCK_INVALID`, also when it cannot be read
+ * @param source what `-` is, and what ends the wait
+ * @throws TpullError `LOCK_INVALID`, also when it cannot be read; `ABORTED`
  */
 export async function readLock(
   path: string,
-  stdin?: AsyncIterable<Uint8Array | string>,
+  source: TextSource = {},
 ): Promise<Lock> {
   try {
-    return parseLock(await textOf(path, { stdin }));
+    return parseLock(await textOf(path, source));
   } catch (error) {
-    if (!isTpullError(error)) throw error;
+    if (!isTpullError(error) || error.code === "ABORTED") throw error;
     const shown = path === "-" ? "standard input" : printable(path);
     throw new TpullError("LOCK_INVALID", `${shown}: ${error.message}`, {
       hint: error.hint,
@@ -79,12 +79,18 @@ export async function lockInPlace(path: string): Promise<Lock | undefined> {
  * Writes a lock file: what was there is there until all of the new one is. A
  * link to a file stays one, and a file keeps its mode, and its owner if that is
  * possible. The same lock is not written again.
- * @throws TpullError `OUTPUT_NOT_WRITABLE`, `DISK_FULL`
+ * @param signal ends the wait for who reads from a pipe
+ * @throws TpullError `OUTPUT_NOT_WRITABLE`, `DISK_FULL`, `ABORTED`
  */
-export async function writeLock(path: string, lock: Lock): Promise<void> {
+export async function writeLock(
+  path: string,
+  lock: Lock,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<void> {
   const text = formatLock(lock);
   if (isSpecial(path)) {
-    return writing(path, async () => writeFile(path, text));
+    const bytes = Buffer.from(text);
+    return toSpecialFile(path, (sink) => sink.write(bytes), signal);
   }
   const place = placeOf(path);
   const before = statSync(place, { throwIfNoEntry: false });

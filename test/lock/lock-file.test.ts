@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -237,6 +238,24 @@ describe("writing", () => {
   it("writes into what is no file", async () => {
     await writeLock("/dev/null", LOCK);
     expect(lstatSync("/dev/null").isCharacterDevice()).toBe(true);
+  });
+
+  it("waits for both ends of a pipe, and no longer than for a signal", async () => {
+    const path = join(written({}), "pipe");
+    execFileSync("mkfifo", [path]);
+    for (const work of [
+      (signal: AbortSignal) => writeLock(path, LOCK, { signal }),
+      (signal: AbortSignal) => readLock(path, { signal }),
+    ]) {
+      const leave = new AbortController();
+      const left = expect(work(leave.signal)).rejects.toMatchObject({
+        code: "ABORTED",
+      });
+      setTimeout(() => leave.abort(), 50);
+      await left;
+    }
+    const [read] = await Promise.all([readLock(path), writeLock(path, LOCK)]);
+    expect(read).toEqual(LOCK);
   });
 
   test("no folder, and a directory", async () => {

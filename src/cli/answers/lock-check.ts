@@ -45,7 +45,10 @@ export const answerLockCheck: Answer = async (context) => {
   if (path === "-" && file?.includes("-")) {
     throw new TpullError(USAGE, "only one file can be standard input");
   }
-  const lock = await readLock(path, path === "-" ? stdin() : undefined);
+  const lock = await readLock(path, {
+    signal: query.signal,
+    ...(path === "-" ? { stdin: stdin() } : {}),
+  });
   const check = await checkLock(lock, {
     ...query,
     ...(platform === undefined ? {} : { platform }),

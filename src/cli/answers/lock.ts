@@ -51,7 +51,7 @@ export const answerLock: Answer = async (context) => {
     output.out(formatLock(lock));
     return 0;
   }
-  await writeLock(to, lock);
+  await writeLock(to, lock, { signal: context.query.signal });
   const changes = lockChanges(before ?? NO_LOCK, lock);
   if (flags.json)
     output.out(jsonDocument({ schema: LOCK_REPORT_SCHEMA, images: changes }));

@@ -22,9 +22,16 @@ const MOST_TEXT = 256 * 1024 * 1024;
 /** What one buffer is filled with in one go. */
 const MOST_BYTES = 2 ** 31 - 1;
 
-/** A file's bytes; undefined when there is no such file. @throws `EFBIG` from 2 GiB on */
-export function readBytes(path: string): Buffer | undefined {
-  return unlessAbsent(() => readWhole(path, MOST_BYTES));
+/**
+ * A file's bytes; undefined when there is no such file.
+ * @param most bytes that are wanted of it
+ * @throws `EFBIG` for a longer one, of which nothing is read
+ */
+export function readBytes(
+  path: string,
+  most: number = MOST_BYTES,
+): Buffer | undefined {
+  return unlessAbsent(() => readWhole(path, most));
 }
 
 /** The same; undefined also when it is too long for anything that is to be parsed as a whole. */

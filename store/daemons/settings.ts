@@ -1,6 +1,7 @@
 /** The settings of a dockerd that decide what it makes of a data root, and the file they come from. */
 import { statSync } from "node:fs";
 import { TpullError } from "../errors.js";
+import { errnoOf } from "../io-error.js";
 import { readBytes } from "../read.js";
 import { printable } from "../reference/printable.js";
 
@@ -94,12 +95,12 @@ export function parseDaemonSettings(
 function textOf(path: string): string {
   let bytes: Buffer | undefined;
   try {
-    bytes = readBytes(path);
+    bytes = readBytes(path, MOST_BYTES);
   } catch (error) {
+    if (errnoOf(error) === "EFBIG") throw tooLong(path);
     throw invalid(path, (error as Error).message, error);
   }
   if (bytes === undefined) throw invalid(path, absence(path));
-  if (bytes.length > MOST_BYTES) throw tooLong(path);
   return bytes.toString();
 }
 

@@ -1,4 +1,5 @@
 /** What registries say of the pulls that are left, gathered over a run. */
+import { around } from "./registry/around.js";
 import type {
   RateLimit,
   RegistryClient,
@@ -10,7 +11,7 @@ export class RateLimits {
 
   /** The same client, whose replies are read for limits. */
   watch(client: RegistryClient): RegistryClient {
-    return {
+    return around(client, {
       head: async (repository, item, options) => {
         const head = await client.head(repository, item, options);
         this.#note(repository, head?.rateLimit);
@@ -21,16 +22,7 @@ export class RateLimits {
         this.#note(repository, found.rateLimit);
         return found;
       },
-      bytes: (...call) => client.bytes(...call),
-      blobSize: (...call) => client.blobSize(...call),
-      blob: (...call) => client.blob(...call),
-      distrust: (...call) => client.distrust(...call),
-      passedOver: (registry) => client.passedOver(registry),
-      tags: (...call) => client.tags(...call),
-      prove: (...call) => client.prove(...call),
-      close: () => client.close(),
-      ...(client.local === undefined ? {} : { local: client.local }),
-    };
+    });
   }
 
   /** By registry, the lowest number of each. */

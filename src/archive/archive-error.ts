@@ -69,6 +69,15 @@ export function missingInArchive(
   );
 }
 
+/** What was left out on purpose cannot be told from what was lost, but for the end. */
+export function cutShort(missing: readonly string[]): TpullError {
+  return new TpullError(
+    "ARCHIVE_INCOMPLETE",
+    `the archive stops without the mark of its end, and lacks ${shownList(missing)}`,
+    { details: { missing: [...missing] } },
+  );
+}
+
 /** So many of a list stand in a message. */
 const SHOWN = 10;
 

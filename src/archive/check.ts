@@ -24,6 +24,7 @@ import {
   parseManifest,
 } from "../registry/manifest.js";
 import {
+  cutShort,
   missingInArchive,
   wrongDiffId,
   wrongDigest,
@@ -163,6 +164,10 @@ class Check {
       await this.#document(digest, undefined, own, MAX_INDEX_DEPTH);
     }
     await this.#others();
+    const needed = [...this.#needs.values()].map(({ digest }) => digest);
+    if (this.#blobs.files.isCutShort && needed.length > 0) {
+      this.#findings.note(cutShort(needed), []);
+    }
   }
 
   async #document(

@@ -1,4 +1,5 @@
 /** Asking registries for no document twice in a run. */
+import { around } from "../registry/around.js";
 import type { RegistryClient } from "../registry/client.js";
 
 /**
@@ -10,8 +11,7 @@ import type { RegistryClient } from "../registry/client.js";
 export function askedOnce(client: RegistryClient): RegistryClient {
   const manifests = new Answers<Awaited<ReturnType<typeof client.manifest>>>();
   const blobs = new Answers<Buffer>();
-  return {
-    head: (...call) => client.head(...call),
+  return around(client, {
     manifest: async (repository, item, options) => {
       const size = options?.expected?.size;
       const { registry, repository: path } = repository;
@@ -29,15 +29,7 @@ export function askedOnce(client: RegistryClient): RegistryClient {
       const found = await blobs.of(descriptor.digest, ask);
       return found.length === descriptor.size ? found : ask();
     },
-    blob: (...call) => client.blob(...call),
-    blobSize: (...call) => client.blobSize(...call),
-    distrust: (...call) => client.distrust(...call),
-    passedOver: (registry) => client.passedOver(registry),
-    tags: (...call) => client.tags(...call),
-    prove: (...call) => client.prove(...call),
-    close: () => client.close(),
-    ...(client.local === undefined ? {} : { local: client.local }),
-  };
+  });
 }
 
 /** Answers by what was asked for; a failure is none. */

@@ -13,7 +13,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { BlobFolder } from "#src/bundle/blob-folder.js";
 import { packFile } from "#src/bundle/pack.js";
 import {
@@ -27,6 +27,7 @@ import { layoutArchive } from "../helpers/image-archive.js";
 import { imageOf, type Image } from "../helpers/image-builder.js";
 import { describeWithPeers, requirePeer } from "../helpers/peers.js";
 import { childEnv, run, runOk } from "../helpers/run.js";
+import { smallDisks } from "../helpers/small-disk.js";
 import { namesIn } from "../helpers/store/data-root.js";
 import { TPULL, tpull, tpullOk } from "../helpers/tpull-cli.js";
 import { bigLayer, smallImage } from "../pull/support/layers.js";
@@ -373,16 +374,7 @@ describe("an archive in the making", () => {
 });
 
 describeWithPeers("a small medium", [], { root: true }, () => {
-  const mounts: string[] = [];
-  afterEach(async () => {
-    for (const folder of mounts.splice(0)) await runOk("umount", [folder]);
-  });
-  async function mounted(options: string): Promise<string> {
-    const folder = await temporaryFolder();
-    await runOk("mount", ["-t", "tmpfs", "-o", options, "tmpfs", folder]);
-    mounts.push(folder);
-    return folder;
-  }
+  const mounted = smallDisks();
 
   it("takes what fits, and is left as it is by what does not", async () => {
     const layers = [1, 2, 3, 4].map((seed) => bigLayer(2_500_000, seed));

@@ -2,7 +2,6 @@
 // it is done: nothing half is ever under a digest, and nothing is left over.
 //
 // TPULL_KEEP_SEED: when it is killed.
-import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -11,8 +10,9 @@ import { imageOf, sha256 } from "../helpers/image-builder.js";
 import { seededRandom } from "../helpers/images/bulk-layers.js";
 import { ShapingProxy } from "../helpers/shaping-proxy.js";
 import { checkStore } from "../helpers/store/check.js";
-import { spawnTpull, tpullOk } from "../helpers/tpull-cli.js";
+import { tpullOk } from "../helpers/tpull-cli.js";
 import { newRoot } from "../store/support/roots.js";
+import { killedAt } from "./support/killing.js";
 import { bigLayer } from "./support/layers.js";
 import { publish, serve } from "./support/pulls.js";
 import { expectSound } from "./support/stored.js";
@@ -43,20 +43,10 @@ it(
     const args = ["--keep-blobs", "--root", root, `${proxy.host}/app:1`];
     const random = seededRandom(SEED);
     const moments = Array.from({ length: KILLS }, () => random() * total);
-    let killed = 0;
-    for (const moment of moments.sort((a, b) => a - b)) {
-      const child = spawnTpull(args);
-      const exited = once(child, "exit");
-      proxy.onPassed = (passed) => {
-        if (passed >= moment) child.kill("SIGKILL");
-      };
-      await exited;
-      await expectWhole(root);
-      if (child.signalCode === "SIGKILL") killed += 1;
-      else break;
-    }
+    const killed = await killedAt(proxy, args, moments, () =>
+      expectWhole(root),
+    );
     expect(killed).toBeGreaterThan(KILLS / 2);
-    proxy.onPassed = () => undefined;
     expect(await checkStore(root, { leftoversAllowed: true })).toEqual([]);
     await tpullOk(args);
     expect(

@@ -4,15 +4,15 @@
 // TPULL_RESUME_ROUNDS: how often it is killed (default 8 times a small image;
 // from 50 on an image of 400 MB); TPULL_RESUME_SEED: when.
 import { createCipheriv } from "node:crypto";
-import { once } from "node:events";
 import { expect, it, onTestFinished } from "vitest";
 import { imageOf, layerOf, type LayerBlob } from "../helpers/image-builder.js";
 import { seededRandom } from "../helpers/images/bulk-layers.js";
 import { ShapingProxy } from "../helpers/shaping-proxy.js";
 import { checkStore } from "../helpers/store/check.js";
 import { archive, file } from "../helpers/tar-writer.js";
-import { spawnTpull, tpullOk } from "../helpers/tpull-cli.js";
+import { tpullOk } from "../helpers/tpull-cli.js";
 import { newRoot } from "../store/support/roots.js";
+import { killedAt } from "./support/killing.js";
 import { publish, serve } from "./support/pulls.js";
 import { expectSound } from "./support/stored.js";
 
@@ -57,18 +57,7 @@ it(
     const args = ["pull", "--root", root, `${proxy.host}/app:1`];
     const random = seededRandom(SEED);
     const moments = Array.from({ length: KILLS }, () => random() * total);
-    let killed = 0;
-    for (const moment of moments.sort((a, b) => a - b)) {
-      const child = spawnTpull(args);
-      const exited = once(child, "exit");
-      proxy.onPassed = (passed) => {
-        if (passed >= moment) child.kill("SIGKILL");
-      };
-      await exited;
-      if (child.signalCode === "SIGKILL") killed += 1;
-      else break;
-    }
-    proxy.onPassed = () => undefined;
+    const killed = await killedAt(proxy, args, moments);
     expect(await checkStore(root, { leftoversAllowed: true })).toEqual([]);
     await tpullOk(args);
     const ratio = proxy.passed / total;

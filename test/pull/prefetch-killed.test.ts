@@ -1,7 +1,6 @@
 // SIGKILL at random bytes of a prefetch, and the same prefetch again, until it is done.
 //
 // TPULL_PREFETCH_KILLS: how often (default 6); TPULL_PREFETCH_SEED: when.
-import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -10,8 +9,9 @@ import { seededRandom } from "../helpers/images/bulk-layers.js";
 import { ShapingProxy } from "../helpers/shaping-proxy.js";
 import { checkStore } from "../helpers/store/check.js";
 import { storedReferences } from "../helpers/store/data-root.js";
-import { spawnTpull, tpullOk } from "../helpers/tpull-cli.js";
+import { tpullOk } from "../helpers/tpull-cli.js";
 import { newRoot, temporaryFolder } from "../store/support/roots.js";
+import { killedAt } from "./support/killing.js";
 import { bigLayer, smallLayer } from "./support/layers.js";
 import { publish, serve } from "./support/pulls.js";
 import { expectSound } from "./support/stored.js";
@@ -48,18 +48,9 @@ it(
     const args = ["prefetch", "--json", "--root", root, "-f", list];
     const random = seededRandom(SEED);
     const moments = Array.from({ length: KILLS }, () => random() * total);
-    let killed = 0;
-    for (const moment of moments.sort((a, b) => a - b)) {
-      const child = spawnTpull(args);
-      const exited = once(child, "exit");
-      proxy.onPassed = (passed) => {
-        if (passed >= moment) child.kill("SIGKILL");
-      };
-      await exited;
-      if (child.signalCode === "SIGKILL") killed += 1;
+    const sound = async (): Promise<void> =>
       expect(await checkStore(root, { leftoversAllowed: true })).toEqual([]);
-    }
-    proxy.onPassed = () => undefined;
+    const killed = await killedAt(proxy, args, moments, sound);
     const report = JSON.parse(await tpullOk(args)) as Record<string, unknown>;
     expect(report).toMatchObject({ failed: 0, notStarted: 0 });
     expect(killed).toBeGreaterThan(KILLS / 2);

@@ -1,15 +1,14 @@
 // Whether all images fit together, asked before a layer byte moves.
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { openStore, prefetch } from "#src/index.js";
 import type { Digest } from "#store/index.js";
 import { imageOf, layerOf, type LayerBlob } from "../helpers/image-builder.js";
 import { describeWithPeers } from "../helpers/peers.js";
-import { runOk } from "../helpers/run.js";
 import { archive, file } from "../helpers/tar-writer.js";
 import { tpull } from "../helpers/tpull-cli.js";
-import { listing, temporaryFolder } from "../store/support/roots.js";
+import { listing } from "../store/support/roots.js";
 import { noise, smallImage } from "./support/layers.js";
 import { prefetching } from "./support/prefetching.js";
 import {
@@ -19,6 +18,7 @@ import {
   pulling,
   serve,
 } from "./support/pulls.js";
+import { smallDisks } from "../helpers/small-disk.js";
 import { expectSound } from "./support/stored.js";
 
 const MB = 1_000_000;
@@ -29,23 +29,11 @@ function gzipped(bytes: number, seed: number): LayerBlob {
 }
 
 describeWithPeers("a small disk", [], { root: true }, () => {
-  const mounts: string[] = [];
-  afterEach(async () => {
-    for (const folder of mounts.splice(0)) await runOk("umount", [folder]);
-  });
-
-  /** A filesystem in memory of so many bytes and inodes. */
-  async function mounted(size: string, inodes: number): Promise<string> {
-    const folder = await temporaryFolder();
-    const options = `size=${size},nr_inodes=${inodes}`;
-    await runOk("mount", ["-t", "tmpfs", "-o", options, "tmpfs", folder]);
-    mounts.push(folder);
-    return folder;
-  }
+  const mounted = smallDisks();
 
   it("refuses images that fit one by one but not together, with nothing changed", async () => {
     const registry = await serve();
-    const folder = await mounted("10m", 2000);
+    const folder = await mounted("size=10m,nr_inodes=2000");
     const root = join(folder, "root");
     const there = publish(registry, "there:1", smallImage(["there"]));
     await pulling(there, { root });
@@ -79,7 +67,7 @@ describeWithPeers("a small disk", [], { root: true }, () => {
 
   it("counts a layer once that several images share", async () => {
     const registry = await serve();
-    const root = join(await mounted("10m", 2000), "root");
+    const root = join(await mounted("size=10m,nr_inodes=2000"), "root");
     const shared = gzipped(5 * MB, 1);
     const names = [2, 3, 4].map((seed) =>
       publish(registry, `app:${seed}`, imageOf([shared, gzipped(MB, seed)])),
@@ -97,7 +85,7 @@ describeWithPeers("a small disk", [], { root: true }, () => {
 
   it("refuses where inodes are missing", async () => {
     const registry = await serve();
-    const folder = await mounted("8m", 40);
+    const folder = await mounted("size=8m,nr_inodes=40");
     const names = ["a", "b", "c"].map((name) =>
       publish(registry, `${name}:1`, smallImage([name, `${name}2`])),
     );
@@ -114,7 +102,7 @@ describeWithPeers("a small disk", [], { root: true }, () => {
 
   it("warns of inodes where only they may be too few", async () => {
     const registry = await serve();
-    const folder = await mounted("60m", 300);
+    const folder = await mounted("size=60m,nr_inodes=300");
     const name = publish(registry, "a:1", imageOf([gzipped(2 * MB, 1)]));
     const root = join(folder, "root");
     const planned = await tpull(["plan", "--root", root, name]);
@@ -133,7 +121,7 @@ describeWithPeers("a small disk", [], { root: true }, () => {
 
   it("makes room of what interrupted pulls left before it refuses", async () => {
     const registry = await serve();
-    const folder = await mounted("10m", 1000);
+    const folder = await mounted("size=10m,nr_inodes=1000");
     const root = join(folder, "root");
     await pulling(publish(registry, "there:1", smallImage(["a"])), { root });
     const { layout } = await openStore(root);
@@ -151,7 +139,7 @@ describeWithPeers("a small disk", [], { root: true }, () => {
 
   it("is told by the command, with status 1 and each image in the events", async () => {
     const registry = await serve();
-    const folder = await mounted("2m", 1000);
+    const folder = await mounted("size=2m,nr_inodes=1000");
     const root = join(folder, "root");
     const names = [1, 2].map((seed) =>
       publish(registry, `app:${seed}`, imageOf([gzipped(2 * MB, seed)])),

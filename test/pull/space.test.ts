@@ -1,7 +1,7 @@
 // Whether there is room, asked before anything is written.
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, describe, expect, it, test } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { SpaceLedger } from "#src/space-ledger.js";
 import {
   certainNeed,
@@ -13,11 +13,11 @@ import type { ChainId, Digest } from "#store/index.js";
 import { openStore } from "#store/index.js";
 import { imageOf, layerOf } from "../helpers/image-builder.js";
 import { describeWithPeers } from "../helpers/peers.js";
-import { runOk } from "../helpers/run.js";
 import { archive, file } from "../helpers/tar-writer.js";
 import { newRoot, temporaryFolder } from "../store/support/roots.js";
 import { noise, smallImage, smallLayer } from "./support/layers.js";
 import { failureOf, publish, pulling, serve } from "./support/pulls.js";
+import { smallDisks } from "../helpers/small-disk.js";
 import { expectSound } from "./support/stored.js";
 
 const MB = 1_000_000;
@@ -170,25 +170,13 @@ test("an image without compression is pulled wherever it is", async () => {
 });
 
 describeWithPeers("a small disk", [], { root: true }, () => {
-  const mounts: string[] = [];
-  afterEach(async () => {
-    for (const folder of mounts.splice(0)) await runOk("umount", [folder]);
-  });
-
-  /** A filesystem in memory of so many bytes and inodes. */
-  async function mounted(size: string, inodes: number): Promise<string> {
-    const folder = await temporaryFolder();
-    const options = `size=${size},nr_inodes=${inodes}`;
-    await runOk("mount", ["-t", "tmpfs", "-o", options, "tmpfs", folder]);
-    mounts.push(folder);
-    return folder;
-  }
+  const mounted = smallDisks();
 
   const big = layerOf(archive([file("big", noise(3 * MB))]));
 
   it("refuses an image that does not fit before it writes, and pulls the one that does", async () => {
     const registry = await serve();
-    const folder = await mounted("2m", 1000);
+    const folder = await mounted("size=2m,nr_inodes=1000");
     const root = join(folder, "root");
     const large = publish(registry, "large:1", imageOf([big]));
     const small = publish(registry, "small:1", smallImage(["a"]));
@@ -208,7 +196,7 @@ describeWithPeers("a small disk", [], { root: true }, () => {
 
   it("takes an image that just fits, with a warning", async () => {
     const registry = await serve();
-    const root = join(await mounted("4m", 1000), "root");
+    const root = join(await mounted("size=4m,nr_inodes=1000"), "root");
     const name = publish(registry, "app:1", imageOf([big]));
     const { failures, events } = await pulling(name, { root });
     expect(failures).toEqual([]);
@@ -223,7 +211,7 @@ describeWithPeers("a small disk", [], { root: true }, () => {
 
   it("gives up parts of blobs where that makes room, and not otherwise", async () => {
     const registry = await serve();
-    const folder = await mounted("10m", 1000);
+    const folder = await mounted("size=10m,nr_inodes=1000");
     const root = join(folder, "root");
     const small = publish(registry, "small:1", smallImage(["a"]));
     await pulling(small, { root });
@@ -246,7 +234,7 @@ describeWithPeers("a small disk", [], { root: true }, () => {
 
   it("fails no image for a blob that is to be kept", async () => {
     const registry = await serve();
-    const folder = await mounted("13m", 1000);
+    const folder = await mounted("size=13m,nr_inodes=1000");
     const root = join(folder, "root");
     const layers = [1, 2, 3, 4, 5, 6].map((seed) =>
       layerOf(archive([file(`noise-${seed}`, noise(1.5 * MB, seed))])),
@@ -263,7 +251,7 @@ describeWithPeers("a small disk", [], { root: true }, () => {
 
   it("refuses where inodes are missing", async () => {
     const registry = await serve();
-    const folder = await mounted("8m", 12);
+    const folder = await mounted("size=8m,nr_inodes=12");
     const name = publish(registry, "app:1", smallImage(["a", "b"]));
     const { failures } = await pulling(name, { root: join(folder, "root") });
     expect(failures[0]?.error).toMatchObject({

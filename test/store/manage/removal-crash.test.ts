@@ -25,9 +25,10 @@ const kept = fakeImage("kept", "five");
 const ALL = [app, child, other, kept];
 const GOING = [app, child, other];
 
-const REMOVALS: [string, NonNullable<JobOptions["manage"]>][] = [
-  ["rmi", { call: "removeImages", args: [["app", "other", "child"], {}] }],
-  ["prune", { call: "prune", args: [{ all: true, labels: [] }] }],
+const REMOVALS: [string, NonNullable<JobOptions["manage"]>, number][] = [
+  ["rmi", { call: "removeImages", args: [["app", "other", "child"], {}] }, 1],
+  // The same removal by another way to it: every third step has to do.
+  ["prune", { call: "prune", args: [{ all: true, labels: [] }] }, 3],
 ];
 
 /** What can be seen is whole; when the next session has ended, nothing else is there. */
@@ -60,7 +61,7 @@ function layersOf(images: readonly FakeImage[]): string[] {
 }
 
 describe("killed before any of its steps", { timeout: 240_000 }, () => {
-  it.each(REMOVALS)("%s", async (_, manage) => {
+  it.each(REMOVALS)("%s", async (_, manage, stride) => {
     const template = await newRoot();
     await writing(template, async (writer) => {
       for (const image of ALL) await storeImage(writer, image);
@@ -70,7 +71,7 @@ describe("killed before any of its steps", { timeout: 240_000 }, () => {
     let completed = false;
     const lane = async (): Promise<void> => {
       while (!completed) {
-        step += 1;
+        step += stride;
         const root = await newRoot();
         execFileSync("cp", ["-a", template, root]);
         const said = await runSession(root, app, { manage, killAt: step });

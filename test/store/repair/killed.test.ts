@@ -1,6 +1,6 @@
 // kill -9 before any step of a repair: nothing is worse, and the next one ends it.
 //
-// TPULL_REPAIR_KILLS: at how many steps (default 24); TPULL_CRASH_SEED: which.
+// TPULL_REPAIR_KILLS: at how many steps (default 14); TPULL_CRASH_SEED: which.
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -25,7 +25,7 @@ import { readableImages } from "./support/readable.js";
 import { repairInChild } from "./support/repair-process.js";
 import { supplierOf } from "./support/supplier.js";
 
-const KILLS = Number(process.env["TPULL_REPAIR_KILLS"] ?? 24);
+const KILLS = Number(process.env["TPULL_REPAIR_KILLS"] ?? 14);
 const SEED = Number(process.env["TPULL_CRASH_SEED"] ?? Date.now() % 2 ** 31);
 
 describe.skipIf(process.platform !== "linux")("a repair that is killed", () => {

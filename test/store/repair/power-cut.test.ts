@@ -1,7 +1,7 @@
 // Power cuts in a repair, with what was not flushed lost: nothing is worse, and
 // the next repair ends it.
 //
-// TPULL_REPAIR_CUTS: so many of the states that cuts may leave (default 30);
+// TPULL_REPAIR_CUTS: so many of the states that cuts may leave (default 18);
 // TPULL_CRASH_SEED: which.
 import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -29,7 +29,7 @@ import { readableImages } from "./support/readable.js";
 import { repairInChild } from "./support/repair-process.js";
 import { supplierOf } from "./support/supplier.js";
 
-const CUTS = Number(process.env["TPULL_REPAIR_CUTS"] ?? 30);
+const CUTS = Number(process.env["TPULL_REPAIR_CUTS"] ?? 18);
 const SEED = Number(process.env["TPULL_CRASH_SEED"] ?? Date.now() % 2 ** 31);
 
 describe.skipIf(process.platform !== "linux")("a power cut in a repair", () => {

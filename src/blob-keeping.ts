@@ -75,8 +75,11 @@ export class BlobKeeping {
       if (this.#relied.has(digest)) continue;
       const blob = OpenBlob.open(layout, digest);
       if (blob === undefined) return false;
+      if (!blob.rely()) {
+        blob.close();
+        return false;
+      }
       this.#relied.set(digest, blob);
-      if (!blob.rely()) return false;
     }
     return true;
   }

@@ -44,7 +44,7 @@ export interface IncomingBlob {
 export class BlobKeeper {
   readonly #session: Session;
   readonly #maxBytes: number;
-  /** Of this session: they stay while it lasts. */
+  /** Those that its writer relies on: they stay while it is open. */
   readonly #held = new Map<Digest, { close(): void }>();
   readonly #incoming = new Set<Incoming>();
   #heldBytes = 0;

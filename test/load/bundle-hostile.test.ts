@@ -15,31 +15,12 @@ import { bundleImages, checkArchive, type BundleOptions } from "#src/index.js";
 import { imageOf, type Image } from "../helpers/image-builder.js";
 import { run, runOk } from "../helpers/run.js";
 import { tpull } from "../helpers/tpull-cli.js";
-import { bigLayer, smallImage } from "../pull/support/layers.js";
-import {
-  failureOf,
-  fetches,
-  IMPATIENT,
-  publish,
-  serve,
-} from "../pull/support/pulls.js";
-import { temporaryFolder } from "../store/support/roots.js";
+import { bigLayer } from "../pull/support/layers.js";
+import { failureOf, fetches, IMPATIENT } from "../pull/support/pulls.js";
+import { one, published } from "./published.js";
 
 const OPTIONS: BundleOptions = { registry: IMPATIENT };
 const FOREIGN = "1".repeat(64);
-const one = (): Image => smallImage(["base", "one"]);
-
-async function published(image = one()) {
-  const registry = await serve();
-  const folder = await temporaryFolder();
-  const x = publish(registry, "x:1", image);
-  return {
-    registry,
-    folder,
-    x,
-    at: (...names: string[]) => join(folder, ...names),
-  };
-}
 
 describe("a folder that is a link", () => {
   it.each(["blobs", "blobs/sha256", ".tpull-parts"])(

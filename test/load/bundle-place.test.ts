@@ -36,27 +36,11 @@ import {
   fetches,
   IMPATIENT,
   publish,
-  serve,
 } from "../pull/support/pulls.js";
-import { temporaryFolder } from "../store/support/roots.js";
+import { one, published } from "./published.js";
 
 const OPTIONS: BundleOptions = { registry: IMPATIENT };
-const one = (): Image => smallImage(["base", "one"]);
 const two = (): Image => smallImage(["base", "two"]);
-
-async function published(image = one()) {
-  const registry = await serve();
-  const folder = await temporaryFolder();
-  const x = publish(registry, "x:1", image);
-  const at = (...names: string[]) => join(folder, ...names);
-  const bundle = (...args: string[]) => [
-    "bundle",
-    "--plain-http",
-    registry.host,
-    ...args,
-  ];
-  return { registry, folder, x, at, bundle };
-}
 
 describe("what is no place for a bundle", () => {
   it("is refused before a registry is asked, and stays as it is", async () => {

@@ -103,7 +103,7 @@ it("are never more than the limit, and the oldest go first", async () => {
       for (const content of ["a".repeat(10), "b".repeat(10), "c".repeat(10)]) {
         expect(await keep(writer, content)).toBe(undefined);
       }
-      // It is this session's own that are in the way.
+      // What the writer itself relies on is in the way.
       expect(await keep(writer, "d")).toBe("BLOBS_LIMIT_REACHED");
     },
     { keptBlobs },

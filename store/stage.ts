@@ -63,6 +63,7 @@ export class Stager implements AsyncDisposable {
   ): Promise<Staged> {
     const { blob, unpacked, error } = await this.#pool.ingest(chunks, {
       target: targetOf(claim),
+      size: expected.size,
       wide: options.wide ?? false,
       signal: options.signal,
       onBytes: options.onBytes,

@@ -3,6 +3,7 @@
  * them and are kept for the next; how many layers run at once is the caller's
  * decision.
  */
+import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { TpullError, abortedError } from "../errors.js";
 import type {
@@ -32,8 +33,15 @@ import type { Unpacked, UnpackTarget } from "./unpack.js";
 const BLOB_RING_BYTES = 1024 * 1024;
 const TAR_RING_BYTES = 4 * 1024 * 1024;
 
+/** A compressed layer below this is unpacked in less time than a thread takes to start. */
+const SMALL_BLOB_BYTES = 1024 * 1024;
+/** How long such a layer waits for a thread that others leave before it has one started. */
+const PATIENCE_MS = 500;
+
 export interface IngestOptions {
   readonly target: UnpackTarget;
+  /** Bytes of the blob, where they are known: a small one may wait a moment for a thread. */
+  readonly size?: number | undefined;
   /** Two threads for this layer instead of one. */
   readonly wide: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -116,6 +124,8 @@ class Lane {
 
 export class IngestPool implements AsyncDisposable {
   readonly #idle: Lane[] = [];
+  /** Small layers that wait for a lane, the first first. */
+  readonly #waiting = new Set<(lane: Lane | undefined) => void>();
   readonly #all = new Set<Lane>();
   readonly #tarRings: RingMemory[] = [];
   readonly #heapMb: number;
@@ -135,8 +145,7 @@ export class IngestPool implements AsyncDisposable {
     chunks: AsyncIterable<Uint8Array>,
     options: IngestOptions,
   ): Promise<Ingested> {
-    if (options.signal?.aborted) throw abortedError();
-    const first = this.#take();
+    const first = await this.#takeFor(options);
     const second = options.wide ? this.#take() : undefined;
     const tar = second ? this.#takeTarRing() : undefined;
     resetRing(first.blob);
@@ -347,9 +356,48 @@ export class IngestPool implements AsyncDisposable {
     return lane;
   }
 
+  /**
+   * A lane for a blob. Where all processors have one, a small blob waits for
+   * one of these: another thread would take their time to start.
+   * @throws TpullError `ABORTED`
+   */
+  async #takeFor({ size, signal }: IngestOptions): Promise<Lane> {
+    if (signal?.aborted) throw abortedError();
+    const isSmall = size !== undefined && size < SMALL_BLOB_BYTES;
+    const isFull = this.#all.size >= availableParallelism();
+    if (!isSmall || !isFull || this.#idle.length > 0) return this.#take();
+    const lane = await this.#nextLane(signal);
+    if (signal?.aborted) {
+      if (lane !== undefined) this.#give(lane);
+      throw abortedError();
+    }
+    return lane ?? this.#take();
+  }
+
+  /** The next lane that is given back; undefined when none is in time. */
+  #nextLane(signal: AbortSignal | undefined): Promise<Lane | undefined> {
+    return new Promise((resolve) => {
+      const settle = (lane: Lane | undefined): void => {
+        this.#waiting.delete(settle);
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", giveUp);
+        resolve(lane);
+      };
+      const giveUp = (): void => settle(undefined);
+      const timer = setTimeout(giveUp, PATIENCE_MS);
+      signal?.addEventListener("abort", giveUp, { once: true });
+      this.#waiting.add(settle);
+    });
+  }
+
   #give(lane: Lane): void {
-    if (lane.dead) this.#all.delete(lane);
-    else this.#idle.push(lane);
+    if (lane.dead) {
+      this.#all.delete(lane);
+      return;
+    }
+    const [next] = this.#waiting;
+    if (next === undefined) this.#idle.push(lane);
+    else next(lane);
   }
 
   #takeTarRing(): RingMemory {

@@ -10,18 +10,30 @@ const WORKER_LIMITS = { maxYoungGenerationSizeMb: 4 };
 export const WORKER_HEAP_MB = 512;
 
 const ahead = new Set<Worker>();
+/** How many of those that were asked for have not been started yet. */
+let toCome = 0;
 
-/** Starts threads that {@link takeThread} will hand out. They keep no process alive. */
+/**
+ * Starts threads that {@link takeThread} will hand out, one after the other:
+ * all at once they would take the processors away from the thread that loads
+ * the rest of the program, which everything waits for. They keep no process alive.
+ */
 export function startThreadsAhead(count: number): void {
-  while (ahead.size < count) {
-    const thread = start(WORKER_HEAP_MB);
-    thread.unref();
-    ahead.add(thread);
-    // One that cannot live is not missed: whoever needs one starts it, and hears why.
-    const forget = (): void => void ahead.delete(thread);
-    thread.on("error", forget);
-    thread.once("exit", forget);
-  }
+  toCome = Math.max(0, count - ahead.size);
+  startNext();
+}
+
+function startNext(): void {
+  if (toCome === 0) return;
+  toCome -= 1;
+  const thread = start(WORKER_HEAP_MB);
+  thread.unref();
+  ahead.add(thread);
+  // One that cannot live is not missed: whoever needs one starts it, and hears why.
+  const forget = (): void => void ahead.delete(thread);
+  thread.on("error", forget);
+  thread.once("exit", forget);
+  thread.once("online", startNext);
 }
 
 /**
@@ -35,6 +47,8 @@ export function takeThread(heapMb: number): Worker {
     thread.ref();
     return thread;
   }
+  // The next one, before its turn.
+  if (toCome > 0) toCome -= 1;
   return start(heapMb);
 }
 
@@ -48,6 +62,7 @@ export async function endThreadsAhead(): Promise<void> {
     });
   });
   ahead.clear();
+  toCome = 0;
   await Promise.all(ended);
 }
 

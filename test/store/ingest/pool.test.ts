@@ -1,9 +1,19 @@
 import { spawnSync } from "node:child_process";
 import { getEventListeners } from "node:events";
 import { existsSync, mkdirSync, readFileSync, statfsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+} from "vitest";
 import { type Ingested, IngestPool } from "#store/ingest/pool.js";
 import type { UnpackTarget } from "#store/ingest/unpack.js";
 import { sha256 } from "../../helpers/image-builder.js";
@@ -17,6 +27,7 @@ import {
 import { archive, file, hardlink } from "../../helpers/tar-writer.js";
 import { spoiled } from "./support/gzip.js";
 import { noise } from "./support/sources.js";
+import { nextThreadId } from "./support/threads.js";
 import { storedFrame, zerosFrame } from "./support/zstd.js";
 import {
   LINUX,
@@ -130,6 +141,79 @@ describe.skipIf(!LINUX)("a pool of unpack workers", () => {
     expect(results.map(({ unpacked }) => unpacked?.diffId)).toEqual(
       layers.map(sha256),
     );
+  });
+
+  describe("that has a thread for each processor, all at work,", () => {
+    const small = archive([file("small", noise(1000))]);
+    let crowd: IngestPool;
+    let free: () => void;
+    let first: number;
+    beforeEach(async () => {
+      crowd = new IngestPool();
+      const stop = new AbortController();
+      const stuck = Array.from({ length: availableParallelism() }, () =>
+        hanging(BLOB.subarray(0, 1000)),
+      );
+      const running = stuck.map(async ({ source }) => {
+        const options = { target: await target(), wide: false };
+        const { signal } = stop;
+        await crowd.ingest(source, { ...options, signal }).catch(() => {});
+      });
+      await Promise.all(stuck.map(({ begun }) => begun));
+      first = await nextThreadId();
+      free = () => {
+        stop.abort();
+        for (const { goOn } of stuck) goOn();
+      };
+      return async () => {
+        free();
+        await Promise.all(running);
+        await crowd[Symbol.asyncDispose]();
+      };
+    });
+    const bring = async (size: number, signal?: AbortSignal) => {
+      const options = { target: await target(), wide: false, size, signal };
+      return crowd.ingest(chunks(small), options);
+    };
+
+    it("gives a small layer the first that is free", async () => {
+      const brought = bring(small.length);
+      await setTimeout(50);
+      free();
+      expect((await brought).unpacked?.diffId).toBe(sha256(small));
+      expect(await nextThreadId()).toBe(first + 1);
+    });
+
+    it("starts another for a small layer when none is free in time", async () => {
+      const begun = performance.now();
+      const { unpacked } = await bring(small.length);
+      expect(unpacked?.diffId).toBe(sha256(small));
+      expect(performance.now() - begun).toBeGreaterThan(450);
+      expect(await nextThreadId()).toBe(first + 2);
+    });
+
+    it("starts another for a large layer at once", async () => {
+      const brought = bring(small.length + 1024 * 1024);
+      await setTimeout(50);
+      expect(await nextThreadId()).toBe(first + 2);
+      expect((await brought).unpacked?.diffId).toBe(sha256(small));
+    });
+
+    it("lets a small layer go that is stopped while it waits", async () => {
+      const stop = new AbortController();
+      const brought = bring(small.length, stop.signal);
+      await setTimeout(50);
+      const begun = performance.now();
+      stop.abort();
+      await expect(brought).rejects.toMatchObject({ code: "ABORTED" });
+      expect(performance.now() - begun).toBeLessThan(300);
+      expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+      // What was free for it is there for the next.
+      const next = bring(small.length);
+      free();
+      expect((await next).unpacked?.diffId).toBe(sha256(small));
+      expect(await nextThreadId()).toBe(first + 1);
+    });
   });
 
   it("tells of each chunk taken in, and once of the last", async () => {

@@ -74,10 +74,9 @@ export function invalidTar(message: string): TpullError {
 /** The text of a field up to its first NUL. */
 function text(block: Buffer, start: number, length: number): string {
   if (block[start] === 0) return "";
-  let end = start;
-  const limit = start + length;
-  while (end < limit && block[end] !== 0) end += 1;
-  return block.toString("latin1", start, end);
+  const all = block.toString("latin1", start, start + length);
+  const end = all.indexOf("\0");
+  return end < 0 ? all : all.slice(0, end);
 }
 
 /**
@@ -120,22 +119,38 @@ function isBlank(byte: number | undefined): boolean {
 const CHECKSUM = 148;
 const CHECKSUM_BYTES = 8;
 
+/** A header as numbers of four bytes, of which an addition takes two at a time. */
+const words = new Int32Array(BLOCK / 4);
+const wordBytes = new Uint8Array(words.buffer);
+
 /** Old tars summed signed bytes; both sums are accepted, as everywhere. */
 function checksumMatches(block: Buffer): boolean {
-  let sum = CHECKSUM_BYTES * 0x20; // the field itself counts as blanks
+  wordBytes.set(block);
   let high = 0;
-  for (let i = 0; i < BLOCK; i += 1) {
-    const byte = block[i] as number;
-    sum += byte;
-    high += byte >> 7;
+  // Two sums of 16 bits each in one number, which 256 bytes of 255 do not fill.
+  let pairs = 0;
+  for (let i = 0; i < words.length; i += 1) {
+    const word = words[i] as number;
+    pairs = (pairs + (word & 0x00ff00ff) + ((word >>> 8) & 0x00ff00ff)) | 0;
+    high |= word;
   }
+  let sum = (pairs & 0xffff) + (pairs >>> 16);
   for (let i = CHECKSUM; i < CHECKSUM + CHECKSUM_BYTES; i += 1) {
-    const byte = block[i] as number;
-    sum -= byte;
-    high -= byte >> 7;
+    sum += 0x20 - (block[i] as number); // the field itself counts as blanks
   }
   const wanted = octal(block, CHECKSUM, CHECKSUM_BYTES);
-  return wanted === sum || wanted === sum - 256 * high;
+  if (wanted === sum) return true;
+  return (high & 0x80808080) !== 0 && wanted === sum - 256 * highBytes(block);
+}
+
+/** How many bytes outside of the checksum would be negative if they were signed. */
+function highBytes(block: Buffer): number {
+  let count = 0;
+  for (let i = 0; i < BLOCK; i += 1) {
+    const isChecksum = i >= CHECKSUM && i < CHECKSUM + CHECKSUM_BYTES;
+    if (!isChecksum && (block[i] as number) > 0x7f) count += 1;
+  }
+  return count;
 }
 
 type Dialect = "v7" | "ustar" | "star" | "gnu";

@@ -437,6 +437,27 @@ describe("checksums", () => {
     ).toBe("\xe9\xff");
   });
 
+  it.each(["unsigned", "signed"])(
+    "sum every byte, whatever it is: %s",
+    (how) => {
+      // All that a header of a file has besides numbers, as high as bytes go.
+      const header = edited(file("a", "x"), (block) => {
+        block.fill(0xff, 0, 100);
+        block.fill(0xff, 157, 257);
+        block.fill(0xff, 265, 329);
+        block.fill(0xff, 345, 512);
+      });
+      const whole = how === "signed" ? signedChecksum(header) : header;
+      expect(read(whole).name).toContain("\xff".repeat(100));
+      for (let at = 0; at < 512; at += 1) {
+        if (at >= 148 && at < 156) continue;
+        const spoiled = Buffer.from(whole);
+        spoiled[at]! ^= 1 << (at % 7);
+        expect(refused(spoiled)).toMatch(/checksum is wrong/);
+      }
+    },
+  );
+
   it("must be right, also of extended headers", () => {
     expect(refused(file("a", "x", { badChecksum: true }))).toMatch(
       /checksum is wrong/,

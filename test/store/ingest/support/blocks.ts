@@ -15,8 +15,8 @@ export function edited(fields: Member, edit: (block: Buffer) => void): Buffer {
 }
 
 /** A member whose checksum sums signed bytes, as tars of the eighties did. */
-export function signedChecksum(fields: Member): Buffer {
-  const blocks = member(fields);
+export function signedChecksum(fields: Member | Buffer): Buffer {
+  const blocks = Buffer.isBuffer(fields) ? Buffer.from(fields) : member(fields);
   writeChecksum(blocks.subarray(0, 512), (byte) => (byte << 24) >> 24);
   return blocks;
 }

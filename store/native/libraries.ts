@@ -3,15 +3,43 @@
  * required: each has a portable stand-in, and a library that does not pass its
  * own check at load is treated as absent.
  */
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 
 type Koffi = typeof import("koffi");
 let koffi: Koffi | undefined;
 
 /** koffi itself, loaded at the first use: reading commands never pay for it. */
 export function loadKoffi(): Koffi {
-  koffi ??= createRequire(import.meta.url)("koffi") as Koffi;
+  if (koffi !== undefined) return koffi;
+  const require = createRequire(import.meta.url);
+  koffi = nativePart(require.resolve("koffi")) ?? (require("koffi") as Koffi);
   return koffi;
+}
+
+/** The C library of these is the one that the files there are made for, unless musl is here, too. */
+const MUSL = { x64: "x86_64", arm64: "aarch64" } as Record<string, string>;
+
+/**
+ * koffi's native part is all of it that is needed. Its entry comes to it by four
+ * modules, which takes three quarters of the time, in each thread. Where it
+ * lies is not documented: if it is not there, the entry knows.
+ * @param entry koffi's main file
+ */
+function nativePart(entry: string): Koffi | undefined {
+  const { platform, arch } = process;
+  const musl = MUSL[arch];
+  if (platform !== "linux" || musl === undefined) return undefined;
+  if (existsSync(`/lib/ld-musl-${musl}.so.1`)) return undefined;
+  const folder = join(dirname(entry), "../@koromix", `koffi-linux-${arch}`);
+  const loaded = { exports: {} };
+  try {
+    process.dlopen(loaded, join(folder, `linux_${arch}`, "koffi.node"));
+  } catch {
+    return undefined;
+  }
+  return loaded.exports as Koffi;
 }
 
 /**

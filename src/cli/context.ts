@@ -38,6 +38,8 @@ export interface CliContext {
   loadLogin(): Promise<LoginModule>;
   /** Begins what takes long before the command itself is loaded; only a process of its own does it. */
   headStart?(request: Request, context: CliContext): void;
+  /** Called when layers were fetched, which uses most of what runs use. */
+  hasWorked?(): void;
 }
 
 export function processContext(): CliContext {

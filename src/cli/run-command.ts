@@ -83,6 +83,9 @@ export async function runCommand(
   const onEvent: OnEvent = (event) => {
     record.onEvent(event);
     renderer.onEvent(event);
+    if (event.type === "summary" && event.bytesFetched > 0) {
+      context.hasWorked?.();
+    }
   };
   const write = (text: string): void => {
     if (presentation !== "json") output.out(text);

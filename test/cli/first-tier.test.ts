@@ -1,0 +1,22 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { runOk } from "../helpers/run.js";
+
+/** What V8 says of its compilers while a loop runs in WebAssembly. */
+const loop = (how: "stay" | "go"): Promise<string> =>
+  runOk(process.execPath, [
+    "--trace-wasm-compilation-times",
+    join(import.meta.dirname, "first-tier-child.mjs"),
+    how,
+  ]);
+
+test("V8 optimizes WebAssembly that loops, unless it is told not to", async () => {
+  expect(await loop("go")).toMatch(/TurboFan/i);
+  const stayed = await loop("stay");
+  expect(stayed).toMatch(/Liftoff/i);
+  expect(stayed).not.toMatch(/TurboFan/i);
+});
+
+test("V8's flags are as before, so that what it compiled before is still of use", async () => {
+  expect(await loop("stay")).toMatch(/^same$/m);
+});

@@ -1,17 +1,21 @@
 // The command line as few files. Node 20 spends half a millisecond on each
 // module it loads, a tenth of a second for a pull; joined, that is nearly gone.
-// The library (dist/src, dist/store) stays file by file, for the user's own
-// bundler. The workers must keep their names and lie beside the chunks that
-// start them, which name them relative to themselves. koffi finds its native part
-// beside its own files and stays outside.
-import { chmodSync, readFileSync } from "node:fs";
+// As CommonJS they can be run by `bin/chunks.ts`, which keeps what V8 compiled of
+// them. The library (dist/src, dist/store) stays file by file, for the user's own
+// bundler. koffi finds its native part beside its own files and stays outside.
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { rolldown } from "rolldown";
 
 const built = (path) => join(import.meta.dirname, "../dist", path);
-const input = {
+// What can be started: commands, and the files that threads begin with.
+const commands = {
   tpull: "dist/bin/tpull.js",
   start: "dist/bin/start.js",
+};
+const threads = {
+  worker: "dist/bin/unpack-worker.js",
   "rebuild-worker": "dist/store/rebuild/rebuild-worker.js",
   "password-worker": "dist/src/serve/password-worker.js",
   "yaml-worker": "dist/src/lists/yaml-worker.js",
@@ -94,14 +98,39 @@ const bindPublicNames = {
   },
 };
 
-// The threads that unpack are started for every pull, several of them: as
-// CommonJS in one file each takes a sixth less to begin with.
-const WORKER_FILE = "worker.cjs";
-const nameWorker = {
-  name: "name-worker",
-  transform: (code, id) =>
-    id === built("store/ingest/threads.js")
-      ? code.replace('"./worker.js"', JSON.stringify(`./${WORKER_FILE}`))
+// Threads are named relative to the module that starts them.
+const nameThreads = {
+  name: "name-threads",
+  transform: (code) =>
+    code.replace(/new URL\("\.\/([a-z-]+)\.js"/g, (whole, name) =>
+      name in threads ? `new URL("./${name}.cjs"` : whole,
+    ),
+};
+// The chunks run inside it, so to them it is a module from outside.
+const CHUNKS = built("bin/chunks.js");
+const keepChunksOut = {
+  name: "keep-chunks-out",
+  resolveId: (source, importer) =>
+    importer !== undefined && join(dirname(importer), source) === CHUNKS
+      ? { id: "tpull:chunks", external: true }
+      : null,
+};
+// undici loads node:http2 for connections that it is never asked for here; that
+// is a fiftieth of an up-to-date check.
+const ON_DEMAND = "\0client-h2-on-demand.cjs";
+const HTTP2 = join(
+  import.meta.dirname,
+  "../node_modules/undici/lib/dispatcher/client-h2.js",
+);
+const loadHttp2OnDemand = {
+  name: "load-http2-on-demand",
+  resolveId: (source, importer) =>
+    importer !== ON_DEMAND && join(dirname(importer ?? ""), source) === HTTP2
+      ? ON_DEMAND
+      : null,
+  load: (id) =>
+    id === ON_DEMAND
+      ? `module.exports = (...about) => require(${JSON.stringify(HTTP2)})(...about);`
       : null,
 };
 // Functions and classes keep their names: a stack trace can still be read.
@@ -111,20 +140,36 @@ const minify = {
   compress: { keepNames },
   mangle: { keepNames },
 };
-
-const bundle = await rolldown({
-  input,
+const common = {
   platform: "node",
   external: [/^koffi$/],
   logLevel: "warn",
   // Imports on demand of what every pull has are in its chunk anyway.
   checks: { ineffectiveDynamicImport: false },
-  preserveEntrySignatures: false,
-  plugins: [bindPublicNames, nameWorker, nameChunks],
-});
-await bundle.write({
+};
+const output = {
   dir: "dist/cli",
-  format: "esm",
+  format: "cjs",
+  entryFileNames: "[name]-main-[hash].cjs",
+  chunkFileNames: "[name]-[hash].cjs",
+  minify,
+};
+const { worker, ...rest } = threads;
+
+const bundle = await rolldown({
+  ...common,
+  input: { ...commands, ...rest },
+  preserveEntrySignatures: false,
+  plugins: [
+    bindPublicNames,
+    nameThreads,
+    keepChunksOut,
+    loadHttp2OnDemand,
+    nameChunks,
+  ],
+});
+const { output: written } = await bundle.write({
+  ...output,
   cleanDir: true,
   codeSplitting: {
     // Without this a chunk takes in all that its modules import.
@@ -133,23 +178,35 @@ await bundle.write({
       { debugName: "whose", name: (id) => chunkOf.get(id) ?? null, test: /./ },
     ],
   },
-  minify,
 });
 await bundle.close();
 
-const worker = await rolldown({
-  input: { worker: "dist/store/ingest/worker.js" },
-  platform: "node",
-  external: [/^koffi$/],
-  logLevel: "warn",
+// Several of these threads are started for every pull: all they need is one file.
+const unpacking = await rolldown({
+  ...common,
+  input: { worker },
+  plugins: [keepChunksOut],
 });
-await worker.write({
-  dir: "dist/cli",
-  format: "cjs",
-  entryFileNames: WORKER_FILE,
-  chunkFileNames: "[name]-[hash].cjs",
-  minify,
-});
-await worker.close();
-// npm makes it a command once, when it is installed; a rebuild must not undo that.
-chmodSync("dist/cli/tpull.js", 0o755);
+written.push(...(await unpacking.write(output)).output);
+await unpacking.close();
+
+// What is started is the runner of chunks with the name of the first one.
+const runner = await rolldown({ ...common, input: CHUNKS });
+const { code } = (await runner.generate({ ...output, exports: "named" }))
+  .output[0];
+await runner.close();
+const build = createHash("sha256");
+for (const chunk of written) build.update(`${chunk.fileName}\n${chunk.code}`);
+const id = build.digest("hex").slice(0, 16);
+for (const name of Object.keys({ ...commands, ...threads })) {
+  const { fileName } = written.find(
+    (chunk) => chunk.isEntry && chunk.name === name,
+  );
+  const start = `exports.runChunk(__dirname+${JSON.stringify(`/${fileName}`)},"${id}");\n`;
+  writeFileSync(
+    `dist/cli/${name}.cjs`,
+    `#!/usr/bin/env node\n${code}\n${start}`,
+    // npm makes it a command once, when it is installed; a rebuild must not undo that.
+    { mode: name in commands ? 0o755 : 0o644 },
+  );
+}

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
 import { runProcess } from "../src/cli/process.js";
+import { keepCompiledCode } from "./chunks.js";
 
-await runProcess(process.argv.slice(2));
+void runProcess(process.argv.slice(2), { hasWorked: keepCompiledCode });

@@ -6,7 +6,7 @@ import { childEnv, run, type RunOptions, type RunResult } from "./run.js";
 /** The built program; what the package's `bin` names. */
 export const TPULL: string = join(
   import.meta.dirname,
-  "../../dist/cli/tpull.js",
+  "../../dist/cli/tpull.cjs",
 );
 
 /** Nobody's credentials or root may change what a test sees. */

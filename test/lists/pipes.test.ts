@@ -57,7 +57,7 @@ it("a shell's <(command) is read, also where it gives nothing", async () => {
   const tpull = (command: string) =>
     spawn("bash", [
       "-c",
-      `"$0" dist/cli/tpull.js images-of <(${command})`,
+      `"$0" dist/cli/tpull.cjs images-of <(${command})`,
       process.execPath,
     ]);
   const some = tpull("sleep 0.2; echo nginx:1; sleep 0.2; echo redis");

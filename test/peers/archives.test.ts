@@ -97,7 +97,7 @@ describeWithPeers(
             "sh",
             path,
             process.execPath,
-            join(import.meta.dirname, "../../dist/cli/tpull.js"),
+            join(import.meta.dirname, "../../dist/cli/tpull.cjs"),
             root,
           ])
         : await tpullOk(["load", "--root", root, "-i", path]);

@@ -118,7 +118,8 @@ function keep(): void {
   try {
     const home = dirname(dirname(folder));
     if (statSync(home).uid !== process.geteuid?.()) return;
-    mkdirSync(folder, { recursive: true });
+    // For nobody else to write, whatever the umask is: what is here is run.
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
     for (const { script, file } of fresh) {
       writeWhole(file, script.createCachedData());
     }

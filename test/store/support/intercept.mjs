@@ -1,9 +1,10 @@
 // Sees every call by which a store's session changes a filesystem or flushes
 // it: Node's own, and those made in the C library.
 import fs from "node:fs";
-import { createRequire, syncBuiltinESMExports } from "node:module";
+import { syncBuiltinESMExports } from "node:module";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { loadKoffi } from "#store/native/libraries.js";
 
 const AT_FDCWD = -100;
 
@@ -99,7 +100,7 @@ function interceptNode(made, after) {
 }
 
 function interceptLibrary(before, after, exchange) {
-  const koffi = createRequire(import.meta.url)("koffi");
+  const koffi = loadKoffi(); // what the store binds its calls with
   const { load } = koffi;
   koffi.load = (...args) => {
     const library = load(...args);

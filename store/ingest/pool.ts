@@ -3,9 +3,7 @@
  * them and are kept for the next; how many layers run at once is the caller's
  * decision.
  */
-import { availableParallelism } from "node:os";
-import type { Worker } from "node:worker_threads";
-import { TpullError, abortedError } from "../errors.js";
+import { abortedError } from "../errors.js";
 import type {
   CheckedLayer,
   LayerToCheck,
@@ -17,6 +15,7 @@ import {
   endsJob,
   fromWire,
 } from "./job.js";
+import { type Lane, Lanes } from "./lanes.js";
 import {
   type RingMemory,
   RingWriter,
@@ -27,16 +26,10 @@ import {
 } from "./ring.js";
 import type { RebuildOrder, Rebuilt } from "./rebuild.js";
 import type { StoredLayer } from "./tar-split-source.js";
-import { takeThread, WORKER_HEAP_MB } from "./threads.js";
+import { WORKER_HEAP_MB } from "./threads.js";
 import type { Unpacked, UnpackTarget } from "./unpack.js";
 
-const BLOB_RING_BYTES = 1024 * 1024;
 const TAR_RING_BYTES = 4 * 1024 * 1024;
-
-/** A compressed layer below this is unpacked in less time than a thread takes to start. */
-const SMALL_BLOB_BYTES = 1024 * 1024;
-/** How long such a layer waits for a thread that others leave before it has one started. */
-const PATIENCE_MS = 500;
 
 export interface IngestOptions {
   readonly target: UnpackTarget;
@@ -64,75 +57,13 @@ type Unstoppable<Role extends Job["role"]> = Omit<
   "stop"
 >;
 
-class Lane {
-  readonly #worker: Worker;
-  readonly #ended: Promise<void>;
-  readonly blob: RingMemory = createRing(BLOB_RING_BYTES);
-  /** Set once the thread is gone; the lane is not used again. */
-  dead = false;
-  #settle:
-    | { resolve: (answer: Answer) => void; reject: (error: Error) => void }
-    | undefined;
-
-  constructor(heapMb: number) {
-    this.#worker = takeThread(heapMb);
-    this.#worker.on("message", (answer: Answer) => {
-      this.#worker.unref();
-      this.#settle?.resolve(answer);
-      this.#settle = undefined;
-    });
-    this.#worker.on("error", (error) => this.#die(error));
-    this.#worker.on("exit", () => this.#die(new Error("it ended")));
-    this.#ended = new Promise((resolve) => {
-      this.#worker.once("exit", () => resolve());
-    });
-  }
-
-  #die(cause: Error): void {
-    this.dead = true;
-    abortRing(this.blob);
-    this.#settle?.reject(
-      new TpullError(
-        "WORKER_FAILED",
-        `an unpack worker stopped: ${cause.message}`,
-        { cause },
-      ),
-    );
-    this.#settle = undefined;
-  }
-
-  run(job: Job): Promise<Answer> {
-    this.#worker.ref();
-    return new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-      this.#worker.postMessage(job);
-    });
-  }
-
-  /**
-   * Gives up the job, if there is one, and has the thread come to its own end:
-   * to terminate one that is loading or calling native code can take the whole
-   * process down.
-   */
-  async close(): Promise<void> {
-    this.#die(new Error("it was stopped"));
-    this.#worker.ref();
-    this.#worker.postMessage({ role: "end" } satisfies Job);
-    await this.#ended;
-  }
-}
-
 export class IngestPool implements AsyncDisposable {
-  readonly #idle: Lane[] = [];
-  /** Small layers that wait for a lane, the first first. */
-  readonly #waiting = new Set<(lane: Lane | undefined) => void>();
-  readonly #all = new Set<Lane>();
+  readonly #lanes: Lanes;
   readonly #tarRings: RingMemory[] = [];
-  readonly #heapMb: number;
 
   /** @param heapMb most memory for the objects of one worker, in MiB */
   constructor(heapMb: number = WORKER_HEAP_MB) {
-    this.#heapMb = heapMb;
+    this.#lanes = new Lanes(heapMb);
   }
 
   /**
@@ -145,8 +76,8 @@ export class IngestPool implements AsyncDisposable {
     chunks: AsyncIterable<Uint8Array>,
     options: IngestOptions,
   ): Promise<Ingested> {
-    const first = await this.#takeFor(options);
-    const second = options.wide ? this.#take() : undefined;
+    const first = await this.#lanes.takeFor(options.size, options.signal);
+    const second = options.wide ? this.#lanes.take() : undefined;
     const tar = second ? this.#takeTarRing() : undefined;
     resetRing(first.blob);
     let stop = (): void => {};
@@ -192,7 +123,7 @@ export class IngestPool implements AsyncDisposable {
     tar: RingMemory | undefined,
   ): Promise<void> {
     await feeding;
-    for (const lane of lanes) this.#give(lane);
+    for (const lane of lanes) this.#lanes.give(lane);
     if (tar) this.#tarRings.push(tar);
   }
 
@@ -218,7 +149,7 @@ export class IngestPool implements AsyncDisposable {
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
     if (signal?.aborted) throw abortedError();
-    const lane = this.#take();
+    const lane = this.#lanes.take();
     resetRing(lane.blob);
     const stop = (): void => abortRing(lane.blob);
     signal?.addEventListener("abort", stop, { once: true });
@@ -226,7 +157,7 @@ export class IngestPool implements AsyncDisposable {
       return await lane.run({ ...job, stop: lane.blob });
     } finally {
       signal?.removeEventListener("abort", stop);
-      this.#give(lane);
+      this.#lanes.give(lane);
     }
   }
 
@@ -237,7 +168,7 @@ export class IngestPool implements AsyncDisposable {
    */
   async rebuild(order: RebuildOrder, signal?: AbortSignal): Promise<Rebuilt> {
     if (signal?.aborted) throw abortedError();
-    const lane = this.#take();
+    const lane = this.#lanes.take();
     resetRing(lane.blob);
     const stop = (): void => {
       abortRing(lane.blob);
@@ -251,7 +182,7 @@ export class IngestPool implements AsyncDisposable {
       return rebuilt;
     } finally {
       signal?.removeEventListener("abort", stop);
-      this.#give(lane);
+      this.#lanes.give(lane);
     }
   }
 
@@ -264,7 +195,7 @@ export class IngestPool implements AsyncDisposable {
     signal?: AbortSignal,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     if (signal?.aborted) throw abortedError();
-    const lane = this.#take();
+    const lane = this.#lanes.take();
     const tar = this.#takeTarRing();
     resetRing(lane.blob);
     const stop = (): void => {
@@ -308,7 +239,7 @@ export class IngestPool implements AsyncDisposable {
    * @throws TpullError `LAYER_DAMAGED`, `WORKER_FAILED`
    */
   async measure(layer: StoredLayer): Promise<number> {
-    const lane = this.#take();
+    const lane = this.#lanes.take();
     try {
       const { tarBytes, error } = await lane.run({
         role: "measure",
@@ -317,7 +248,7 @@ export class IngestPool implements AsyncDisposable {
       if (tarBytes === undefined) throw fromWire(error ?? {});
       return tarBytes;
     } finally {
-      this.#give(lane);
+      this.#lanes.give(lane);
     }
   }
 
@@ -339,65 +270,7 @@ export class IngestPool implements AsyncDisposable {
 
   /** Starts workers ahead of their first layers, while the network is still being asked. */
   warm(count: number): void {
-    while (this.#all.size < count) {
-      const lane = new Lane(this.#heapMb);
-      this.#all.add(lane);
-      this.#idle.push(lane);
-    }
-  }
-
-  #take(): Lane {
-    for (let lane = this.#idle.pop(); lane; lane = this.#idle.pop()) {
-      if (!lane.dead) return lane;
-      this.#all.delete(lane);
-    }
-    const lane = new Lane(this.#heapMb);
-    this.#all.add(lane);
-    return lane;
-  }
-
-  /**
-   * A lane for a blob. Where all processors have one, a small blob waits for
-   * one of these: another thread would take their time to start.
-   * @throws TpullError `ABORTED`
-   */
-  async #takeFor({ size, signal }: IngestOptions): Promise<Lane> {
-    if (signal?.aborted) throw abortedError();
-    const isSmall = size !== undefined && size < SMALL_BLOB_BYTES;
-    const isFull = this.#all.size >= availableParallelism();
-    if (!isSmall || !isFull || this.#idle.length > 0) return this.#take();
-    const lane = await this.#nextLane(signal);
-    if (signal?.aborted) {
-      if (lane !== undefined) this.#give(lane);
-      throw abortedError();
-    }
-    return lane ?? this.#take();
-  }
-
-  /** The next lane that is given back; undefined when none is in time. */
-  #nextLane(signal: AbortSignal | undefined): Promise<Lane | undefined> {
-    return new Promise((resolve) => {
-      const settle = (lane: Lane | undefined): void => {
-        this.#waiting.delete(settle);
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", giveUp);
-        resolve(lane);
-      };
-      const giveUp = (): void => settle(undefined);
-      const timer = setTimeout(giveUp, PATIENCE_MS);
-      signal?.addEventListener("abort", giveUp, { once: true });
-      this.#waiting.add(settle);
-    });
-  }
-
-  #give(lane: Lane): void {
-    if (lane.dead) {
-      this.#all.delete(lane);
-      return;
-    }
-    const [next] = this.#waiting;
-    if (next === undefined) this.#idle.push(lane);
-    else next(lane);
+    this.#lanes.warm(count);
   }
 
   #takeTarRing(): RingMemory {
@@ -408,9 +281,7 @@ export class IngestPool implements AsyncDisposable {
 
   /** Ends the workers. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#all].map((lane) => lane.close()));
-    this.#all.clear();
-    this.#idle.length = 0;
+    await this.#lanes.close();
   }
 }
 

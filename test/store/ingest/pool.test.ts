@@ -199,6 +199,20 @@ describe.skipIf(!LINUX)("a pool of unpack workers", () => {
       expect((await brought).unpacked?.diffId).toBe(sha256(small));
     });
 
+    it("lets a small layer go when it is closed", async () => {
+      const brought = bring(small.length);
+      const refused = expect(brought).rejects.toMatchObject({
+        code: "ABORTED",
+      });
+      await setTimeout(50);
+      free();
+      // Before those that were at work are given back.
+      await crowd[Symbol.asyncDispose]();
+      await refused;
+      await setTimeout(600);
+      expect(await nextThreadId()).toBe(first + 1);
+    });
+
     it("lets a small layer go that is stopped while it waits", async () => {
       const stop = new AbortController();
       const brought = bring(small.length, stop.signal);

@@ -3,7 +3,6 @@
 // As CommonJS they can be run by `bin/chunks.ts`, which keeps what V8 compiled of
 // them. The library (dist/src, dist/store) stays file by file, for the user's own
 // bundler. koffi finds its native part beside its own files and stays outside.
-import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { rolldown } from "rolldown";
@@ -195,14 +194,11 @@ const runner = await rolldown({ ...common, input: CHUNKS });
 const { code } = (await runner.generate({ ...output, exports: "named" }))
   .output[0];
 await runner.close();
-const build = createHash("sha256");
-for (const chunk of written) build.update(`${chunk.fileName}\n${chunk.code}`);
-const id = build.digest("hex").slice(0, 16);
 for (const name of Object.keys({ ...commands, ...threads })) {
   const { fileName } = written.find(
     (chunk) => chunk.isEntry && chunk.name === name,
   );
-  const start = `exports.runChunk(__dirname+${JSON.stringify(`/${fileName}`)},"${id}");\n`;
+  const start = `exports.runChunk(__dirname+${JSON.stringify(`/${fileName}`)});\n`;
   writeFileSync(
     `dist/cli/${name}.cjs`,
     `#!/usr/bin/env node\n${code}\n${start}`,

@@ -2,28 +2,44 @@
  * Runs the chunks of the bundled command line, and keeps what V8 compiled of
  * them for the next run: compiling is a fifth of what an up-to-date check takes.
  *
- * What is kept lies beside the chunks, in `compiled/`, so whoever can write it
- * could have written the code itself, and it goes with the code: a new build or
- * a new version begins without. Each thread that unpacks uses it, too.
+ * What is kept lies beside the chunks, in `compiled/`, and is used only where
+ * nobody else could have written it than who could have written the code. V8
+ * trusts it blindly, but for its own version and flags and the length of the
+ * source. So each file begins with checksums: of the chunk that it belongs to,
+ * and of its own bytes, which a disk may have damaged.
  */
 import {
+  chmodSync,
   closeSync,
+  fchmodSync,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeSync,
 } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { constants, Script } from "node:vm";
-import { threadId } from "node:worker_threads";
+import { isMainThread, threadId } from "node:worker_threads";
+import { crc32 } from "node:zlib";
 
 /** How the bundler names this module in the chunks that import it. */
-export const THIS_MODULE = "tpull:chunks";
+const THIS_MODULE = "tpull:chunks";
+
+/** What a run has used, and so has had compiled, of what runs use. */
+const NOTHING = 0;
+const SOME = 1;
+const MOST = 2;
+
+/** Checksums of the chunk and of all that follows: how much was used, and then the compiled code. */
+const HEAD_BYTES = 12;
+/** Whoever writes is done by then. */
+const LEFT_BEHIND_MS = 3_600_000;
 
 interface Chunk {
   readonly exports: object;
@@ -33,33 +49,44 @@ interface Compiled {
   readonly script: Script;
   /** Where what was compiled of it is kept. */
   readonly file: string;
+  readonly checksum: number;
+  /** Of the run that kept it. */
+  readonly used: number;
 }
 
 const chunks = new Map<string, Chunk>();
-/** Chunks of which nothing was kept. */
-const fresh: Compiled[] = [];
+const compiled: Compiled[] = [];
+/** What is kept, for each version of Node in a folder of its own. */
+let shelf = "";
 let folder = "";
-let isWorthKeeping = false;
+let mayRead = false;
+let used = NOTHING;
 
-/**
- * Runs the chunk that a program begins with.
- * @param build tells this build of the chunks from others
- */
-export function runChunk(path: string, build: string): void {
-  const { version, arch } = process;
-  folder = join(dirname(path), "compiled", `${build}-${version}-${arch}`);
-  process.once("exit", () => {
-    if (isWorthKeeping && fresh.length > 0) keep();
-  });
-  requireChunk(path);
+/** Runs the chunk that a program or a thread begins with. */
+export function runChunk(path: string): void {
+  shelf = join(dirname(path), "compiled");
+  folder = join(shelf, `${process.version}-${process.arch}`);
+  mayRead = isSafe(shelf) && isSafe(folder);
+  process.once("exit", keep);
+  try {
+    requireChunk(path);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!isMainThread || code !== "ENOENT") throw error;
+    process.stderr.write(
+      `tpull: ${message}\n  hint: Parts of tpull are missing; install it again.\n`,
+    );
+    process.exitCode = 1;
+  }
 }
 
 /**
- * Says that this run has used most of what runs use: what is compiled by now is
- * kept when it ends. In a program that was not bundled it says nothing.
+ * Says that this run has used some or most of what runs use: then what is
+ * compiled by its end is kept, unless a run that used more has kept it. In a
+ * program that was not bundled it says nothing.
  */
-export function keepCompiledCode(): void {
-  isWorthKeeping = true;
+export function hasWorked(most: boolean): void {
+  used = Math.max(used, most ? MOST : SOME);
 }
 
 /** As `require` in CommonJS: a chunk that is asked for while it runs gives what it exports so far. */
@@ -82,58 +109,107 @@ function run(path: string, chunk: Chunk): void {
   const native = createRequire(path);
   const require = (id: string): unknown => {
     if (id.startsWith("./")) return requireChunk(join(directory, id));
-    return id === THIS_MODULE ? { keepCompiledCode } : native(id);
+    return id === THIS_MODULE ? { hasWorked } : native(id);
   };
-  const script = compile(path);
-  const body = script.runInThisContext() as (...args: unknown[]) => void;
+  const body = compile(path) as (...args: unknown[]) => void;
   body.call(chunk.exports, chunk.exports, require, chunk, path, directory);
 }
 
-function compile(path: string): Script {
+function compile(path: string): unknown {
+  const source = readFileSync(path);
+  const checksum = crc32(source);
   const file = join(folder, path.slice(dirname(path).length + 1));
-  const cachedData = contentOf(file);
+  const kept = mayRead ? readKept(file, checksum) : undefined;
   const parameters = "exports,require,module,__filename,__dirname";
-  const source = readFileSync(path, "utf8");
   const script = new Script(`(function(${parameters}){${source}\n})`, {
     filename: path,
     importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-    ...(cachedData === undefined ? {} : { cachedData }),
+    ...(kept && { cachedData: kept.code }),
   });
-  // V8 checks that it is its own, made with the same flags. Then it stays for
-  // the runs for which it is right.
-  if (cachedData === undefined) fresh.push({ script, file });
-  return script;
+  // Of another V8, or made with other flags: this run's takes its place.
+  const refused = script.cachedDataRejected === true;
+  const before = kept && !refused ? kept.used : NOTHING;
+  compiled.push({ script, file, checksum, used: before });
+  return script.runInThisContext();
 }
 
-function contentOf(file: string): Buffer | undefined {
+/** What is kept of the chunk of that checksum, if it is there and whole. */
+function readKept(
+  file: string,
+  checksum: number,
+): { code: Buffer; used: number } | undefined {
   try {
-    return readFileSync(file);
+    const bytes = readFileSync(file);
+    const isRight =
+      bytes.readUInt32LE(0) === checksum &&
+      bytes.readUInt32LE(4) === crc32(bytes.subarray(8));
+    if (!isRight) return undefined;
+    return { code: bytes.subarray(HEAD_BYTES), used: bytes.readUInt32LE(8) };
   } catch {
     return undefined;
   }
 }
 
+/** Whether only the owner of the chunks can write there. */
+function isSafe(directory: string): boolean {
+  try {
+    const { uid } = lstatSync(dirname(shelf));
+    const found = lstatSync(directory);
+    return (
+      found.isDirectory() && found.uid === uid && (found.mode & 0o022) === 0
+    );
+  } catch {
+    return false;
+  }
+}
+
 /** Whoever may not write here goes on without; so does root in the folder of somebody else, who could not remove it. */
 function keep(): void {
+  const better = compiled.filter((chunk) => chunk.used < used);
+  if (better.length === 0) return;
   try {
-    const home = dirname(dirname(folder));
-    if (statSync(home).uid !== process.geteuid?.()) return;
-    // For nobody else to write, whatever the umask is: what is here is run.
-    mkdirSync(folder, { recursive: true, mode: 0o755 });
-    for (const { script, file } of fresh) {
-      writeWhole(file, script.createCachedData());
+    if (lstatSync(dirname(shelf)).uid !== process.geteuid?.()) return;
+    for (const directory of [shelf, folder]) {
+      makeSafe(directory);
+      if (!isSafe(directory)) return;
+    }
+    removeLeftBehind();
+    for (const { script, file, checksum } of better) {
+      const code = script.createCachedData();
+      const bytes = Buffer.concat([Buffer.alloc(HEAD_BYTES), code]);
+      bytes.writeUInt32LE(used, 8);
+      bytes.writeUInt32LE(crc32(bytes.subarray(8)), 4);
+      bytes.writeUInt32LE(checksum, 0);
+      writeWhole(file, bytes);
     }
   } catch {
     // The next run tries again.
   }
 }
 
-/** A file of that name has all of its bytes, after a loss of power, too: V8 trusts them. */
+/** For others to read and for nobody else to write, whatever the umask is. */
+function makeSafe(directory: string): void {
+  const made = mkdirSync(directory, { recursive: true, mode: 0o755 });
+  if (made !== undefined) {
+    chmodSync(directory, 0o755);
+  }
+}
+
+/** What runs that were killed while they wrote could not remove. */
+function removeLeftBehind(): void {
+  for (const name of readdirSync(folder)) {
+    if (!name.endsWith(".tmp")) continue;
+    const file = join(folder, name);
+    if (Date.now() - lstatSync(file).mtimeMs > LEFT_BEHIND_MS) rmSync(file);
+  }
+}
+
 function writeWhole(file: string, bytes: Buffer): void {
-  const temporary = `${file}.${process.pid}.${threadId}`;
+  const temporary = `${file}.${process.pid}.${threadId}.tmp`;
   try {
     const fd = openSync(temporary, "wx", 0o644);
     try {
+      fchmodSync(fd, 0o644);
       for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
       fsyncSync(fd);
     } finally {

@@ -1,8 +1,6 @@
 // `npm start`: with arguments the command itself, without any the demo.
 import { runProcess } from "../src/cli/process.js";
-import { keepCompiledCode } from "./chunks.js";
+import { hasWorked } from "./chunks.js";
 
 const words = process.argv.slice(2);
-void runProcess(words.length === 0 ? ["demo"] : words, {
-  hasWorked: keepCompiledCode,
-});
+void runProcess(words.length === 0 ? ["demo"] : words, { hasWorked });

@@ -1,4 +1,4 @@
 import { runProcess } from "../src/cli/process.js";
-import { keepCompiledCode } from "./chunks.js";
+import { hasWorked } from "./chunks.js";
 
-void runProcess(process.argv.slice(2), { hasWorked: keepCompiledCode });
+void runProcess(process.argv.slice(2), { hasWorked });

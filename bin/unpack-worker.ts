@@ -2,9 +2,9 @@
 import { parentPort } from "node:worker_threads";
 import type { Job } from "../store/ingest/job.js";
 import "../store/ingest/worker.js";
-import { keepCompiledCode } from "./chunks.js";
+import { hasWorked } from "./chunks.js";
 
 parentPort?.on("message", ({ role }: Job) => {
-  // It inflates and unpacks: what is compiled by its end is of use to all threads.
-  if (role === "whole") keepCompiledCode();
+  // One that inflates and unpacks uses what all of them do.
+  if (role !== "end") hasWorked(role === "whole");
 });

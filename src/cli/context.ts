@@ -38,8 +38,8 @@ export interface CliContext {
   loadLogin(): Promise<LoginModule>;
   /** Begins what takes long before the command itself is loaded; only a process of its own does it. */
   headStart?(request: Request, context: CliContext): void;
-  /** Called when layers were fetched, which uses most of what runs use. */
-  hasWorked?(): void;
+  /** Called when images were pulled. @param fetched whether there was anything to fetch: that uses most of what runs use */
+  hasWorked?(fetched: boolean): void;
 }
 
 export function processContext(): CliContext {

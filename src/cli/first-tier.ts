@@ -14,12 +14,14 @@ const NEVER = 2 ** 31 - 1;
 const USUAL = [13_000_000, 1_800_000];
 
 interface Compiling {
-  WebAssembly: { Module: new (bytes: Uint8Array) => object };
+  /** Absent with `--jitless`. */
+  WebAssembly?: { Module: new (bytes: Uint8Array) => object };
 }
 
 /** From now on what this thread compiles of WebAssembly is not optimized. Threads have a WebAssembly of their own. */
 export function stayWithFirstTier(): void {
   const { WebAssembly } = globalThis as unknown as Compiling;
+  if (WebAssembly === undefined) return;
   WebAssembly.Module = new Proxy(WebAssembly.Module, {
     construct(Module, args: [Uint8Array]) {
       const v8 = getBuiltinModule("node:v8");

@@ -100,8 +100,10 @@ async function hintAtFiles(
 
 async function print(text: string, context: CliContext): Promise<number> {
   const { openOutput } = await import("./output.js");
-  openOutput(context.stdout, context.stderr).out(text);
-  return 0;
+  const { afterWriting } = await import("./whole-output.js");
+  const output = openOutput(context.stdout, context.stderr);
+  output.out(text);
+  return afterWriting(output, 0);
 }
 
 async function complain(

@@ -15,11 +15,28 @@ export async function runProcess(
   argv: readonly string[],
   hooks: Pick<CliContext, "hasWorked"> = {},
 ): Promise<never> {
-  stayWithFirstTier();
-  const status = await main([...argv], { ...hooks, headStart });
+  const status = await mainOrLastWords(argv, hooks);
   await endThreadsAhead();
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   process.exit(status);
+}
+
+/** What `main` itself cannot report, because the parts for it cannot be loaded. */
+async function mainOrLastWords(
+  argv: readonly string[],
+  hooks: Pick<CliContext, "hasWorked">,
+): Promise<number> {
+  try {
+    stayWithFirstTier();
+    return await main([...argv], { ...hooks, headStart });
+  } catch (error) {
+    const { message, stack } = error as Error;
+    process.stderr.write(
+      `tpull: ${message} (INTERNAL)\n  hint: Parts of tpull are missing or damaged; install it again.\n`,
+    );
+    if (process.env["TPULL_DEBUG"] === "1") process.stderr.write(`${stack}\n`);
+    return 1;
+  }
 }
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {

@@ -1,5 +1,4 @@
 /** The commands that answer: what they find or do goes to stdout, everything else to stderr. */
-import { setImmediate } from "node:timers/promises";
 import type { PullEvent } from "../events.js";
 import { type Answer, type AnswerContext } from "./answers/answer.js";
 import { areArchives } from "./archive-operand.js";
@@ -17,6 +16,7 @@ import {
 import { queryOptions, resolveRoot, wantsStack } from "./settings.js";
 import { LAST_WORDS, listenForSignals, STOPPED } from "./signals.js";
 import { noticeLine } from "./transcript.js";
+import { afterWriting } from "./whole-output.js";
 
 type AnswerCommand = QueryCommand | LocalCommand;
 type AnswerRequest = Extract<Request, { command: AnswerCommand }>;
@@ -72,17 +72,7 @@ export async function runAnswer(
     output.err(LAST_WORDS[reason]);
     return STOPPED[reason];
   }
-  // A write that fails is told in the next turn.
-  await setImmediate();
-  const failure = output.failure();
-  if (failure === undefined) return status;
-  output.err(
-    errorText({
-      code: failure.code ?? "EIO",
-      message: `cannot write to stdout: ${failure.message}`,
-    }),
-  );
-  return 1;
+  return afterWriting(output, status);
 }
 
 /** An operand that is a path names an archive, where others name an image. */

@@ -1,5 +1,4 @@
 /** The commands that pull: options to settings, events to a renderer, outcome to an exit status. */
-import { setImmediate } from "node:timers/promises";
 import type { FailedPull, OnEvent } from "../events.js";
 import type { PullOptions } from "../pull-session.js";
 import { TpullError } from "../../store/errors.js";
@@ -9,12 +8,7 @@ import { openOutput, type Output } from "./output.js";
 import type { PrefetchRequest } from "./prefetch.js";
 import type { Flags } from "./options.js";
 import { createRenderer, type Renderer } from "./renderer.js";
-import {
-  describeError,
-  errorText,
-  exitStatus,
-  stackLines,
-} from "./report-error.js";
+import { describeError, exitStatus, stackLines } from "./report-error.js";
 import { recordRun, type RunRecord } from "./run-record.js";
 import {
   choosePresentation,
@@ -30,6 +24,7 @@ import {
   STOPPED,
   type StopSwitch,
 } from "./signals.js";
+import { afterWriting } from "./whole-output.js";
 
 type RunRequest = Extract<
   Request,
@@ -83,8 +78,8 @@ export async function runCommand(
   const onEvent: OnEvent = (event) => {
     record.onEvent(event);
     renderer.onEvent(event);
-    if (event.type === "summary" && event.bytesFetched > 0) {
-      context.hasWorked?.();
+    if (event.type === "summary" && event.pulled > 0) {
+      context.hasWorked?.(event.bytesFetched > 0);
     }
   };
   const write = (text: string): void => {
@@ -101,9 +96,7 @@ export async function runCommand(
     write,
   };
   const status = await statusOf(request, run);
-  // A write that fails is told in the next turn.
-  await setImmediate();
-  return writeFailed(output) ? 1 : status;
+  return afterWriting(output, status);
 }
 
 /** What a load says on the way is for those who watch: like docker's, its transcript is its results. */
@@ -285,15 +278,6 @@ function reportRunFailure(error: unknown, run: Run): number {
     run.renderer.onEvent(run.record.summaryAfter(report));
   }
   return exitStatus(report);
-}
-
-function writeFailed(output: Output): boolean {
-  const failure = output.failure();
-  if (failure === undefined) return false;
-  const code = failure.code ?? "EIO";
-  const message = `cannot write to stdout: ${failure.message}`;
-  output.err(errorText({ code, message }));
-  return true;
 }
 
 /** Whether a name may stand for several images, which are not known before they turn up. */

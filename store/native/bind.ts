@@ -5,7 +5,7 @@
  */
 import { endianness } from "node:os";
 import { TpullError } from "../errors.js";
-import { loadKoffi } from "./libraries.js";
+import { type Koffi, loadKoffi } from "./libraries.js";
 
 /** A path or an attribute name: bytes ending in NUL. */
 export type CString = Uint8Array;
@@ -120,15 +120,28 @@ function load(): Calls {
       `the system calls of ${process.arch} Linux are not known to tpull`,
     );
   }
+  let koffi: Koffi;
   try {
-    return bind();
+    koffi = loadKoffi();
+  } catch (error) {
+    const [reason] = (error as Error).message.split("\n");
+    throw new TpullError(
+      "PLATFORM_UNSUPPORTED",
+      `koffi, by which the system is called, cannot be loaded: ${reason}`,
+      {
+        hint: "Install tpull anew on this machine, with optional dependencies: they hold koffi's part for each system.",
+        cause: error,
+      },
+    );
+  }
+  try {
+    return bind(koffi);
   } catch (error) {
     throw unsupported("the C library of this system cannot be called", error);
   }
 }
 
-function bind(): Calls {
-  const koffi = loadKoffi();
+function bind(koffi: Koffi): Calls {
   const library = koffi.load(null);
   const call = (definition: string): never =>
     library.func(definition) as unknown as never;

@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-type Koffi = typeof import("koffi");
+export type Koffi = typeof import("koffi");
 let koffi: Koffi | undefined;
 
 /** koffi itself, loaded at the first use: reading commands never pay for it. */

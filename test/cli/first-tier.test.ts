@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { runOk } from "../helpers/run.js";
+import { TPULL } from "../helpers/tpull-cli.js";
 
 /** What V8 says of its compilers while a loop runs in WebAssembly. */
 const loop = (how: "stay" | "go"): Promise<string> =>
@@ -19,4 +20,9 @@ test("V8 optimizes WebAssembly that loops, unless it is told not to", async () =
 
 test("V8's flags are as before, so that what it compiled before is still of use", async () => {
   expect(await loop("stay")).toMatch(/^same$/m);
+});
+
+test("without WebAssembly the rest works", async () => {
+  const said = await runOk(process.execPath, ["--jitless", TPULL, "--version"]);
+  expect(said).toMatch(/^\d+\.\d+\.\d+\n$/);
 });

@@ -205,9 +205,11 @@ function removeLeftBehind(): void {
 }
 
 function writeWhole(file: string, bytes: Buffer): void {
-  const temporary = `${file}.${process.pid}.${threadId}.tmp`;
+  // Other processes may have the same numbers, in containers that share a disk.
+  const random = Math.random().toString(36).slice(2);
+  const temporary = `${file}.${process.pid}.${threadId}.${random}.tmp`;
+  const fd = openSync(temporary, "wx", 0o644);
   try {
-    const fd = openSync(temporary, "wx", 0o644);
     try {
       fchmodSync(fd, 0o644);
       for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);

@@ -6,7 +6,7 @@
  * the code of the first compiler is quick enough for them, and bodies pass it
  * in one piece.
  */
-import { getBuiltinModule } from "node:process";
+import { execArgv, getBuiltinModule } from "node:process";
 
 /** So much has to be executed before V8 optimizes; the most its flag takes. */
 const NEVER = 2 ** 31 - 1;
@@ -21,7 +21,7 @@ interface Compiling {
 /** From now on what this thread compiles of WebAssembly is not optimized. Threads have a WebAssembly of their own. */
 export function stayWithFirstTier(): void {
   const { WebAssembly } = globalThis as unknown as Compiling;
-  if (WebAssembly === undefined) return;
+  if (WebAssembly === undefined || isChosen()) return;
   WebAssembly.Module = new Proxy(WebAssembly.Module, {
     construct(Module, args: [Uint8Array]) {
       const v8 = getBuiltinModule("node:v8");
@@ -41,4 +41,9 @@ export function stayWithFirstTier(): void {
       }
     },
   });
+}
+
+/** Whoever has set the flag wants to see what it does, and it could not be set back. */
+function isChosen(): boolean {
+  return execArgv.some((option) => /wasm[-_]tiering[-_]budget/.test(option));
 }

@@ -16,6 +16,11 @@ const SMALL_BLOB_BYTES = 1024 * 1024;
 /** How long such a layer waits for a thread that others leave before it has one started. */
 const PATIENCE_MS = 500;
 
+/** @param size bytes of a blob, undefined where they are not known */
+export function isSmall(size: number | undefined): boolean {
+  return size !== undefined && size < SMALL_BLOB_BYTES;
+}
+
 /** One thread. */
 export class Lane {
   readonly #worker: Worker;
@@ -120,9 +125,8 @@ export class Lanes {
     signal: AbortSignal | undefined,
   ): Promise<Lane> {
     if (signal?.aborted) throw abortedError();
-    const isSmall = size !== undefined && size < SMALL_BLOB_BYTES;
     const isFull = this.#all.size >= availableParallelism();
-    if (!isSmall || !isFull || this.#idle.length > 0) return this.take();
+    if (!isSmall(size) || !isFull || this.#idle.length > 0) return this.take();
     const lane = await this.#nextLane(signal);
     if (signal?.aborted || this.#isClosed) {
       if (lane !== undefined) this.give(lane);

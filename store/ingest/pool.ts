@@ -15,7 +15,7 @@ import {
   endsJob,
   fromWire,
 } from "./job.js";
-import { type Lane, Lanes } from "./lanes.js";
+import { isSmall, type Lane, Lanes } from "./lanes.js";
 import {
   type RingMemory,
   RingWriter,
@@ -76,7 +76,9 @@ export class IngestPool implements AsyncDisposable {
     chunks: AsyncIterable<Uint8Array>,
     options: IngestOptions,
   ): Promise<Ingested> {
-    const first = await this.#lanes.takeFor(options.size, options.signal);
+    const { size, signal } = options;
+    const blob = isSmall(size) ? await takenIn(chunks, signal) : chunks;
+    const first = await this.#lanes.takeFor(size, signal);
     const second = options.wide ? this.#lanes.take() : undefined;
     const tar = second ? this.#takeTarRing() : undefined;
     resetRing(first.blob);
@@ -100,7 +102,7 @@ export class IngestPool implements AsyncDisposable {
     // A thread that died must not leave the other one waiting for it, and a
     // full disk is no reason to take in the rest of the blob.
     for (const answer of answers) void onFailure(answer, stop);
-    const feeding = settle(feed(chunks, new RingWriter(first.blob), options));
+    const feeding = settle(feed(blob, new RingWriter(first.blob), options));
     try {
       // Not for longer than there is a use for it: the source may hang.
       const fed = await Promise.race([feeding, stopped]);
@@ -283,6 +285,50 @@ export class IngestPool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lanes.close();
   }
+}
+
+/**
+ * A small blob, read before a thread is asked for: no thread is held while the
+ * network is slow, and as many blobs are on their way as the caller wants. What
+ * turns out to be larger is passed on as it comes.
+ * @throws TpullError `ABORTED`, without waiting for the source; what the source throws
+ */
+async function takenIn(
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<AsyncIterable<Uint8Array>> {
+  if (signal?.aborted) throw abortedError();
+  const iterator = chunks[Symbol.asyncIterator]();
+  const taken: Uint8Array[] = [];
+  let giveUp = (): void => {};
+  const aborted = new Promise<never>((_, reject) => {
+    giveUp = () => reject(abortedError());
+  });
+  aborted.catch(() => {});
+  signal?.addEventListener("abort", giveUp, { once: true });
+  let isWhole = false;
+  try {
+    for (let bytes = 0; isSmall(bytes);) {
+      const next = iterator.next();
+      next.catch(() => {});
+      const { done, value } = await Promise.race([next, aborted]);
+      isWhole = done === true;
+      if (isWhole) break;
+      // It may be a view of a buffer that is filled again.
+      taken.push(Uint8Array.from(value as Uint8Array));
+      bytes += (value as Uint8Array).length;
+    }
+  } catch (error) {
+    // The source may hang: nobody waits for it.
+    void Promise.resolve(iterator.return?.()).catch(() => {});
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
+  }
+  return (async function* () {
+    yield* taken;
+    if (!isWhole) yield* { [Symbol.asyncIterator]: () => iterator };
+  })();
 }
 
 async function feed(

@@ -4,6 +4,7 @@
  * while this thread is still loading the rest.
  */
 import { Worker } from "node:worker_threads";
+import { TpullError } from "../errors.js";
 
 /** A worker's own heap is small and constant; a lower limit keeps the collector honest. */
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 4 };
@@ -26,10 +27,16 @@ export function startThreadsAhead(count: number): void {
 function startNext(): void {
   if (toCome === 0) return;
   toCome -= 1;
-  const thread = start(WORKER_HEAP_MB);
+  // One that cannot live is not missed: whoever needs one starts it, and hears why.
+  let thread: Worker;
+  try {
+    thread = start(WORKER_HEAP_MB);
+  } catch {
+    toCome = 0;
+    return;
+  }
   thread.unref();
   ahead.add(thread);
-  // One that cannot live is not missed: whoever needs one starts it, and hears why.
   const forget = (): void => void ahead.delete(thread);
   thread.on("error", forget);
   thread.once("exit", forget);
@@ -39,6 +46,7 @@ function startNext(): void {
 /**
  * A thread for jobs as `job.ts` has them.
  * @param heapMb most memory for its objects, in MiB
+ * @throws TpullError `WORKER_FAILED`
  */
 export function takeThread(heapMb: number): Worker {
   if (heapMb !== WORKER_HEAP_MB) return start(heapMb);
@@ -67,7 +75,18 @@ export async function endThreadsAhead(): Promise<void> {
 }
 
 function start(heapMb: number): Worker {
-  return new Worker(new URL("./worker.js", import.meta.url), {
-    resourceLimits: { ...WORKER_LIMITS, maxOldGenerationSizeMb: heapMb },
-  });
+  try {
+    return new Worker(new URL("./worker.js", import.meta.url), {
+      resourceLimits: { ...WORKER_LIMITS, maxOldGenerationSizeMb: heapMb },
+    });
+  } catch (error) {
+    throw new TpullError(
+      "WORKER_FAILED",
+      `a thread to unpack cannot be started: ${(error as Error).message}`,
+      {
+        hint: "The user has too many processes or the machine too little memory: see ulimit -u, ulimit -v and the limits of the container.",
+        cause: error,
+      },
+    );
+  }
 }

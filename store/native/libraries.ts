@@ -32,10 +32,12 @@ function nativePart(entry: string): Koffi | undefined {
   const musl = MUSL[arch];
   if (platform !== "linux" || musl === undefined) return undefined;
   if (existsSync(`/lib/ld-musl-${musl}.so.1`)) return undefined;
-  const folder = join(dirname(entry), "../@koromix", `koffi-linux-${arch}`);
+  const own = join(dirname(entry), "node_modules/@koromix");
+  const folder = existsSync(own) ? own : join(dirname(entry), "../@koromix");
+  const file = `koffi-linux-${arch}/linux_${arch}/koffi.node`;
   const loaded = { exports: {} };
   try {
-    process.dlopen(loaded, join(folder, `linux_${arch}`, "koffi.node"));
+    process.dlopen(loaded, join(folder, file));
   } catch {
     return undefined;
   }

@@ -230,6 +230,88 @@ describe.skipIf(!LINUX)("a pool of unpack workers", () => {
     });
   });
 
+  describe("reads a small blob before it takes a thread,", () => {
+    const bring = async (
+      source: AsyncIterable<Uint8Array>,
+      size: number,
+      signal?: AbortSignal,
+    ) =>
+      pool.ingest(source, {
+        target: await target(),
+        wide: false,
+        size,
+        signal,
+      });
+
+    it("so that all that are wanted are on their way", async () => {
+      const tars = Array.from({ length: 20 }, (_, i) =>
+        archive([file(`f${i}`, noise(100 + i))]),
+      );
+      let waiting = 0;
+      let most = 0;
+      let goOn = (): void => {};
+      const answered = new Promise<void>((resolve) => (goOn = resolve));
+      async function* slow(tar: Buffer) {
+        most = Math.max(most, ++waiting);
+        if (waiting === tars.length) goOn();
+        await answered;
+        yield* chunks(tar, 1000);
+      }
+      const brought = await Promise.all(
+        tars.map((tar) => bring(slow(tar), tar.length)),
+      );
+      expect(most).toBe(tars.length);
+      expect(brought.map(({ unpacked }) => unpacked?.diffId)).toEqual(
+        tars.map(sha256),
+      );
+    });
+
+    it("of which each piece may be in the same memory", async () => {
+      const tar = archive([file("a", noise(200_000))]);
+      async function* reused() {
+        const memory = Buffer.alloc(4096);
+        for (let at = 0; at < tar.length; at += memory.length) {
+          const length = tar.copy(memory, 0, at);
+          yield memory.subarray(0, length);
+        }
+      }
+      const { blob } = await bring(reused(), tar.length);
+      expect(blob).toEqual({ digest: sha256(tar), bytes: tar.length });
+    });
+
+    it("also one that is larger than was said", async () => {
+      const told: number[] = [];
+      const { blob } = await pool.ingest(chunks(BLOB), {
+        target: await target(),
+        wide: false,
+        size: 100,
+        onBytes: (bytes) => told.push(bytes),
+      });
+      expect(BLOB.length).toBeGreaterThan(2 * 1024 * 1024);
+      expect(blob).toEqual({ digest: sha256(BLOB), bytes: BLOB.length });
+      expect(told.reduce((sum, bytes) => sum + bytes, 0)).toBe(BLOB.length);
+    });
+
+    it("and passes on what its source throws", async () => {
+      async function* failing() {
+        yield BLOB.subarray(0, 100);
+        throw new TypeError("no more");
+      }
+      await expect(bring(failing(), 1000)).rejects.toThrow("no more");
+    });
+
+    it("and stops at once when it is aborted while its source hangs", async () => {
+      const { source, begun, goOn } = hanging(BLOB.subarray(0, 100));
+      const stop = new AbortController();
+      const brought = bring(source, 1000, stop.signal);
+      await begun;
+      stop.abort();
+      await expect(brought).rejects.toMatchObject({ code: "ABORTED" });
+      expect(getEventListeners(stop.signal, "abort")).toEqual([]);
+      goOn();
+    });
+  });
+
   it("tells of each chunk taken in, and once of the last", async () => {
     const told: (number | string)[] = [];
     await pool.ingest(chunks(BLOB, 100_000), {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import {
   endThreadsAhead,
@@ -5,6 +6,7 @@ import {
   takeThread,
   WORKER_HEAP_MB,
 } from "#store/ingest/threads.js";
+import { runOk } from "../../helpers/run.js";
 import { endThread, nextThreadId } from "./support/threads.js";
 
 test("a thread that was started ahead is handed out, and the rest is ended", async () => {
@@ -59,3 +61,20 @@ test("a smaller heap is a thread of its own", async () => {
   expect(await endThread(small)).toBe(0);
   await endThreadsAhead();
 });
+
+test.each([
+  [0, ""],
+  [1, "one is there\n"],
+])(
+  "where %i can be started, whoever needs another hears why",
+  async (count, first) => {
+    const said = await runOk(process.execPath, [
+      join(import.meta.dirname, "threads-child.mjs"),
+      String(count),
+    ]);
+    expect(said.slice(0, first.length)).toBe(first);
+    expect(said.slice(first.length)).toMatch(
+      /^WORKER_FAILED: a thread to unpack cannot be started: EAGAIN\n.*ulimit -u/,
+    );
+  },
+);

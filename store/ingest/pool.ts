@@ -77,7 +77,8 @@ export class IngestPool implements AsyncDisposable {
     options: IngestOptions,
   ): Promise<Ingested> {
     const { size, signal } = options;
-    const blob = isSmall(size) ? await takenIn(chunks, signal) : chunks;
+    const isTakenIn = isSmall(size);
+    const blob = isTakenIn ? await takenIn(chunks, options) : chunks;
     const first = await this.#lanes.takeFor(size, signal);
     const second = options.wide ? this.#lanes.take() : undefined;
     const tar = second ? this.#takeTarRing() : undefined;
@@ -102,7 +103,9 @@ export class IngestPool implements AsyncDisposable {
     // A thread that died must not leave the other one waiting for it, and a
     // full disk is no reason to take in the rest of the blob.
     for (const answer of answers) void onFailure(answer, stop);
-    const feeding = settle(feed(blob, new RingWriter(first.blob), options));
+    const feeding = settle(
+      feed(blob, new RingWriter(first.blob), isTakenIn ? {} : options),
+    );
     try {
       // Not for longer than there is a use for it: the source may hang.
       const fed = await Promise.race([feeding, stopped]);
@@ -206,9 +209,8 @@ export class IngestPool implements AsyncDisposable {
     };
     signal?.addEventListener("abort", stop, { once: true });
     const answer = settle(lane.run({ role: "inflate", blob: lane.blob, tar }));
-    const options = {} as IngestOptions;
     let fedError: unknown;
-    const feeding = feed(chunks, new RingWriter(lane.blob), options).catch(
+    const feeding = feed(chunks, new RingWriter(lane.blob), {}).catch(
       (error: unknown) => {
         if (!isStopped(error)) fedError = error;
         stop();
@@ -287,6 +289,9 @@ export class IngestPool implements AsyncDisposable {
   }
 }
 
+/** Who is told how much of a blob has come. */
+type Listening = Pick<IngestOptions, "onBytes" | "onReceived">;
+
 /**
  * A small blob, read before a thread is asked for: no thread is held while the
  * network is slow, and as many blobs are on their way as the caller wants. What
@@ -295,10 +300,10 @@ export class IngestPool implements AsyncDisposable {
  */
 async function takenIn(
   chunks: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
+  { signal, onBytes, onReceived }: IngestOptions,
 ): Promise<AsyncIterable<Uint8Array>> {
   if (signal?.aborted) throw abortedError();
-  const iterator = chunks[Symbol.asyncIterator]();
+  const source = told(chunks, { onBytes, onReceived });
   const taken: Uint8Array[] = [];
   let giveUp = (): void => {};
   const aborted = new Promise<never>((_, reject) => {
@@ -308,41 +313,54 @@ async function takenIn(
   signal?.addEventListener("abort", giveUp, { once: true });
   let isWhole = false;
   try {
-    for (let bytes = 0; isSmall(bytes);) {
-      const next = iterator.next();
+    for (let bytes = 0; !isWhole && isSmall(bytes);) {
+      const next = source.next();
       next.catch(() => {});
       const { done, value } = await Promise.race([next, aborted]);
       isWhole = done === true;
-      if (isWhole) break;
+      if (value === undefined) continue;
       // It may be a view of a buffer that is filled again.
-      taken.push(Uint8Array.from(value as Uint8Array));
-      bytes += (value as Uint8Array).length;
+      taken.push(Uint8Array.from(value));
+      bytes += value.length;
     }
   } catch (error) {
     // The source may hang: nobody waits for it.
-    void Promise.resolve(iterator.return?.()).catch(() => {});
+    source.return(undefined).catch(() => {});
     throw error;
   } finally {
     signal?.removeEventListener("abort", giveUp);
   }
   return (async function* () {
     yield* taken;
-    if (!isWhole) yield* { [Symbol.asyncIterator]: () => iterator };
+    if (!isWhole) yield* source;
   })();
+}
+
+/** Tells of each chunk when it has come, and once of the last. */
+async function* told(
+  chunks: AsyncIterable<Uint8Array>,
+  { onBytes, onReceived }: Listening,
+): AsyncGenerator<Uint8Array, undefined, undefined> {
+  for await (const chunk of chunks) {
+    onBytes?.(chunk.length);
+    yield chunk;
+  }
+  onReceived?.();
+  return undefined;
 }
 
 async function feed(
   chunks: AsyncIterable<Uint8Array>,
   ring: RingWriter,
-  options: IngestOptions,
+  { onBytes, onReceived }: Listening,
 ): Promise<void> {
   for await (const chunk of chunks) {
     const taken = ring.tryWrite(chunk);
     if (taken < chunk.length) await ring.write(chunk.subarray(taken));
-    options.onBytes?.(chunk.length);
+    onBytes?.(chunk.length);
   }
   ring.end();
-  options.onReceived?.();
+  onReceived?.();
 }
 
 interface Settled<Value> {

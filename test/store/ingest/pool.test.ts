@@ -292,6 +292,23 @@ describe.skipIf(!LINUX)("a pool of unpack workers", () => {
       expect(told.reduce((sum, bytes) => sum + bytes, 0)).toBe(BLOB.length);
     });
 
+    it("and tells of each piece when it has come, and once of the last", async () => {
+      const { source, begun, goOn } = hanging(BLOB.subarray(0, 100));
+      const heard: (number | string)[] = [];
+      const brought = pool.ingest(source, {
+        target: await target(),
+        wide: false,
+        size: 200,
+        onBytes: (bytes) => heard.push(bytes),
+        onReceived: () => heard.push("all"),
+      });
+      await begun;
+      expect(heard).toEqual([100]);
+      goOn();
+      await brought;
+      expect(heard).toEqual([100, 100, "all"]);
+    });
+
     it("and passes on what its source throws", async () => {
       async function* failing() {
         yield BLOB.subarray(0, 100);

@@ -7,6 +7,9 @@
  * trusts it blindly, but for its own version and flags and the length of the
  * source. So each file begins with checksums: of the chunk that it belongs to,
  * and of its own bytes, which a disk may have damaged.
+ *
+ * Since 22.1 Node can do that by itself (`module.enableCompileCache`). Node 20
+ * cannot, and this does for both.
  */
 import {
   chmodSync,
@@ -23,7 +26,7 @@ import {
   writeSync,
 } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { constants, Script } from "node:vm";
 import { isMainThread, threadId } from "node:worker_threads";
 import { crc32 } from "node:zlib";
@@ -118,7 +121,7 @@ function run(path: string, chunk: Chunk): void {
 function compile(path: string): unknown {
   const source = readFileSync(path);
   const checksum = crc32(source);
-  const file = join(folder, path.slice(dirname(path).length + 1));
+  const file = join(folder, basename(path));
   const kept = mayRead ? readKept(file, checksum) : undefined;
   const parameters = "exports,require,module,__filename,__dirname";
   const script = new Script(`(function(${parameters}){${source}\n})`, {
@@ -190,9 +193,7 @@ function keep(): void {
 /** For others to read and for nobody else to write, whatever the umask is. */
 function makeSafe(directory: string): void {
   const made = mkdirSync(directory, { recursive: true, mode: 0o755 });
-  if (made !== undefined) {
-    chmodSync(directory, 0o755);
-  }
+  if (made !== undefined) chmodSync(directory, 0o755);
 }
 
 /** What runs that were killed while they wrote could not remove. */

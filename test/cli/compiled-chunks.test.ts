@@ -4,7 +4,6 @@ import {
   chownSync,
   cpSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -17,6 +16,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { installation } from "../helpers/installation.js";
 import { run, runOk } from "../helpers/run.js";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
@@ -290,15 +290,8 @@ test.runIf(ROOT)("root leaves nothing in somebody else's folder", async () => {
 });
 
 test("the command line keeps its own after a pull, for its threads, too", async () => {
+  const cli = installation();
   const copy = folder();
-  const cli = join(copy, "dist/cli");
-  mkdirSync(dirname(cli));
-  cpSync(join(REPOSITORY, "dist/cli"), cli, {
-    recursive: true,
-    filter: (path) => !path.endsWith("/compiled"),
-  });
-  cpSync(join(REPOSITORY, "package.json"), join(copy, "package.json"));
-  symlinkSync(join(REPOSITORY, "node_modules"), join(copy, "node_modules"));
   const demo = async (root: string): Promise<string> => {
     const said = await run(
       process.execPath,

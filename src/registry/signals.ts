@@ -2,6 +2,8 @@
 import { setMaxListeners } from "node:events";
 import { abortedError, throwIfAborted } from "../../store/errors.js";
 
+export { abortable } from "../../store/abortable.js";
+
 export interface JoinedSignal {
   /** Fires as soon as one of the joined signals does. */
   readonly signal: AbortSignal;
@@ -28,28 +30,6 @@ export function joinSignals(
       for (const signal of present) signal.removeEventListener("abort", abort);
     },
   };
-}
-
-/**
- * Waits for work that others share, so that one waiter can leave without
- * stopping it.
- * @throws TpullError `ABORTED` when the signal fires first
- */
-export function abortable<T>(
-  work: Promise<T>,
-  signal: AbortSignal,
-): Promise<T> {
-  if (signal.aborted) {
-    work.catch(() => undefined);
-    return Promise.reject(abortedError());
-  }
-  return new Promise<T>((resolve, reject) => {
-    const abort = (): void => reject(abortedError());
-    signal.addEventListener("abort", abort, { once: true });
-    work
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 /**

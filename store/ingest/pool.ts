@@ -3,6 +3,7 @@
  * them and are kept for the next; how many layers run at once is the caller's
  * decision.
  */
+import { abortable } from "../abortable.js";
 import { abortedError } from "../errors.js";
 import type {
   CheckedLayer,
@@ -305,18 +306,10 @@ async function takenIn(
   if (signal?.aborted) throw abortedError();
   const source = told(chunks, { onBytes, onReceived });
   const taken: Uint8Array[] = [];
-  let giveUp = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    giveUp = () => reject(abortedError());
-  });
-  aborted.catch(() => {});
-  signal?.addEventListener("abort", giveUp, { once: true });
   let isWhole = false;
   try {
     for (let bytes = 0; !isWhole && isSmall(bytes);) {
-      const next = source.next();
-      next.catch(() => {});
-      const { done, value } = await Promise.race([next, aborted]);
+      const { done, value } = await abortable(source.next(), signal);
       isWhole = done === true;
       if (value === undefined) continue;
       // It may be a view of a buffer that is filled again.
@@ -327,8 +320,6 @@ async function takenIn(
     // The source may hang: nobody waits for it.
     source.return(undefined).catch(() => {});
     throw error;
-  } finally {
-    signal?.removeEventListener("abort", giveUp);
   }
   return (async function* () {
     yield* taken;
